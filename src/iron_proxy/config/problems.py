@@ -1,0 +1,41 @@
+"""What is wrong with a configuration: collected, so that one run tells everything, each with file, line and key path."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from iron_proxy.errors import ConfigError
+
+
+@dataclass(slots=True)
+class Problems:
+    """The findings about one configuration. `unknown_keys_are_errors` follows `config.unknown_keys`."""
+
+    source: str                                   # the file's name as the user gave it, or "environment"
+    unknown_keys_are_errors: bool = True
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def error(self, line: int | None, path: str, message: str) -> None:
+        """Note something that makes the configuration unusable."""
+        self.errors.append(self._sentence(line, path, message))
+
+    def unknown_key(self, line: int | None, path: str, key: str, known: Iterable[str]) -> None:
+        """Note a key that nobody reads; an error unless the operator asked for warnings."""
+        sentence = self._sentence(line, f"{path}.{key}" if path else key, f"unknown key{did_you_mean(key, known)}")
+        (self.errors if self.unknown_keys_are_errors else self.warnings).append(sentence)
+
+    def raise_if_any(self) -> None:
+        """Raise ConfigError with every error noted so far."""
+        if self.errors:
+            raise ConfigError(self.errors)
+
+    def _sentence(self, line: int | None, path: str, message: str) -> str:
+        place = self.source if line is None else f"{self.source}:{line}"
+        return f"{place}: {path}: {message}" if path else f"{place}: {message}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean "x"?)` for the closest known word, or nothing."""
+    close = difflib.get_close_matches(word.lower(), [*known], n=1, cutoff=0.6)
+    return f' (did you mean "{close[0]}"?)' if close else ""

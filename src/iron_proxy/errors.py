@@ -1,0 +1,107 @@
+"""
+Every exception we raise, sorted by who is at fault; each knows the status a client would see.
+
+Messages are written into audit records, so they hold what we composed: never a header value, a URL after a swap,
+or the text of a foreign exception that may quote one. Foreign errors become ours at the seam (`streams/`,
+`upstream/`, `secret_sources/`), with `from`.
+"""
+
+
+class IronProxyError(Exception):
+    """The root of everything iron-proxy raises on purpose."""
+
+    status = 500
+
+
+# --- the operator's fault -------------------------------------------------------------------------------------------
+
+
+class ConfigError(IronProxyError):
+    """The configuration cannot be used. `problems` are complete sentences, each naming its place."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StartupError(IronProxyError):
+    """A valid configuration could not be started: a port in use, an unreadable CA key."""
+
+
+# --- the client's fault ---------------------------------------------------------------------------------------------
+
+
+class ClientError(IronProxyError):
+    """The client sent something we refuse. The message is a fixed sentence: nothing the client sent is quoted in it."""
+
+    status = 400
+
+
+class BadRequest(ClientError):
+    """A malformed or ambiguous message: 400 unless a more precise status is given."""
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class BadHandshake(ClientError):
+    """A TLS, CONNECT or SOCKS5 opening that cannot be completed; there is no HTTP answer to give."""
+
+
+class ClientDisconnected(ClientError):
+    """The client went away, or stopped sending in the middle of a message."""
+
+
+class ClientTimeout(ClientError):
+    """The client was too slow: a head, a body piece or a read of our answer overran its deadline."""
+
+    status = 408
+
+
+# --- the upstream's fault -------------------------------------------------------------------------------------------
+
+
+class UpstreamError(IronProxyError):
+    """The upstream could not be reached, or misbehaved."""
+
+    status = 502
+
+
+class UpstreamUnreachable(UpstreamError):
+    """Name resolution or the TCP connection failed for every address."""
+
+
+class UpstreamDenied(UpstreamError):
+    """The address that a name resolved to is one we never connect to."""
+
+
+class UpstreamTLSError(UpstreamError):
+    """The upstream's certificate or handshake was not acceptable; no application data was sent."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The upstream did not connect, answer or go on within its deadline."""
+
+
+class UpstreamProtocolError(UpstreamError):
+    """The upstream's answer is not HTTP/1.1, or its framing is ambiguous."""
+
+
+class UpstreamDisconnected(UpstreamError):
+    """The upstream closed the connection before its message was complete."""
+
+
+# --- ours, or a transform's -----------------------------------------------------------------------------------------
+
+
+class TransformError(IronProxyError):
+    """A transform failed. The request is not forwarded; the client sees 502 and the audit record says which one."""
+
+    status = 502
+
+
+class SecretUnavailable(IronProxyError):
+    """A secret source has no value now. The message names the source, never a value."""
+
+    status = 502

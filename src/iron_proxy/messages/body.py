@@ -1,0 +1,116 @@
+"""
+A message body: pieces that stream from a source, with a prefix that transforms may look at and replace.
+
+The contract: what nobody looks at is never buffered; what somebody looked at is still forwarded whole (a limit bounds
+what a transform sees, never what goes on the wire); a body that ends improperly raises out of `read`, so that it can
+end improperly on the other side too.
+"""
+
+from typing import Protocol
+
+from iron_proxy.messages.headers import Pair
+
+
+class BodySource(Protocol):
+    """Where the pieces come from: a connection's reader, or a fake."""
+
+    trailers: list[Pair]
+
+    async def read_body(self) -> bytes:
+        """The next piece; b"" after the last one, when `trailers` is filled. Raises IronProxyError if cut short."""
+        ...
+
+
+class Body:
+    """One body, read once. `length` is its exact size, or None while only its end will tell."""
+
+    __slots__ = ("_ended", "_next", "_retained", "_source", "_streamed", "length")
+
+    def __init__(self, source: BodySource | None, length: int | None) -> None:
+        self._source = source
+        self._retained: list[bytes] = []        # what a peek has read: replayed by `read`
+        self._next = 0                          # index into _retained of the next piece to replay
+        self._ended = source is None
+        self._streamed = False                  # a piece went by that we did not keep: no way back
+        self.length = length
+
+    @classmethod
+    def empty(cls) -> "Body":
+        """No body at all."""
+        return cls(None, 0)
+
+    @classmethod
+    def of(cls, content: bytes) -> "Body":
+        """A body that is already here."""
+        body = cls(None, len(content))
+        if content:
+            body._retained.append(content)
+        return body
+
+    @property
+    def is_empty(self) -> bool:
+        """Known to hold no byte."""
+        return self.length == 0
+
+    @property
+    def trailers(self) -> list[Pair]:
+        """Trailer fields; complete only once `read` has returned b""."""
+        return self._source.trailers if self._source is not None else []
+
+    @property
+    def is_replayable(self) -> bool:
+        """Whether `rewind` can start the body again from its first byte."""
+        return self._ended and not self._streamed
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no byte has been read yet, so that the source can be forwarded as it is."""
+        return not self._retained and not self._streamed
+
+    async def read(self) -> bytes:
+        """The next piece to forward; b"" at the end. Raises what the source raises."""
+        if self._next < len(self._retained):
+            self._next += 1
+            return self._retained[self._next - 1]
+        if self._ended or self._source is None:
+            return b""
+        piece = await self._source.read_body()
+        if piece:
+            self._streamed = True
+        else:
+            self._ended = True
+        return piece
+
+    async def peek(self, limit: int) -> tuple[bytes, bool]:
+        """
+        Look at the first `limit` bytes without consuming them.
+
+        Returns them and whether they are the whole body. May hold up to one piece (256 KiB) more than `limit`.
+        """
+        size = sum(map(len, self._retained))
+        while size <= limit and not self._ended and self._source is not None:
+            piece = await self._source.read_body()
+            if piece:
+                self._retained.append(piece)
+                size += len(piece)
+            else:
+                self._ended = True
+        content = b"".join(self._retained)
+        if len(self._retained) > 1:
+            self._retained = [content]
+        return content[:limit], self._ended and size <= limit
+
+    def rewind(self) -> None:
+        """Start again from the first byte. Only when `is_replayable`."""
+        if not self.is_replayable:
+            raise RuntimeError("the body has already streamed past")
+        self._next = 0
+
+    def replace(self, content: bytes) -> None:
+        """Put `content` in place of the whole body. Only after a `peek` that returned all of it."""
+        if not self._ended:
+            raise RuntimeError("only a body that was seen whole can be replaced")
+        self._retained = [content] if content else []
+        self._next = 0
+        self._streamed = False
+        self.length = len(content)
