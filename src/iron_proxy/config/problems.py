@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: collected, so that one run tells everything, each with file, line and key path."""
+"""What is wrong with a configuration: collected, so that one run tells all of it, each with file, line and key path."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,24 +11,35 @@ from iron_proxy.errors import ConfigError
 class Problems:
     """The findings about one configuration. `unknown_keys_are_errors` follows `config.unknown_keys`."""
 
-    source: str                                   # the file's name as the user gave it, or "environment"
+    source: str  # the file's name as the user gave it, or "environment"
     unknown_keys_are_errors: bool = True
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def error(self, line: int | None, path: str, message: str) -> None:
         """Note something that makes the configuration unusable."""
-        self.errors.append(self._sentence(line, path, message))
+        self._add_error(self._sentence(line, path, message))
+
+    def variable_error(self, variable: str, message: str) -> None:
+        """Note something wrong with a value that came from an environment variable."""
+        self._add_error(f"environment: {variable}: {message}")
 
     def unknown_key(self, line: int | None, path: str, key: str, known: Iterable[str]) -> None:
         """Note a key that nobody reads; an error unless the operator asked for warnings."""
         sentence = self._sentence(line, f"{path}.{key}" if path else key, f"unknown key{did_you_mean(key, known)}")
-        (self.errors if self.unknown_keys_are_errors else self.warnings).append(sentence)
+        if self.unknown_keys_are_errors:
+            self._add_error(sentence)
+        elif sentence not in self.warnings:
+            self.warnings.append(sentence)
 
     def raise_if_any(self) -> None:
         """Raise ConfigError with every error noted so far."""
         if self.errors:
             raise ConfigError(self.errors)
+
+    def _add_error(self, sentence: str) -> None:
+        if sentence not in self.errors:  # a value that is asked for twice is wrong once
+            self.errors.append(sentence)
 
     def _sentence(self, line: int | None, path: str, message: str) -> str:
         place = self.source if line is None else f"{self.source}:{line}"

@@ -18,7 +18,11 @@ from iron_proxy.go_compat.durations import parse_duration
 
 _TRUE: Final = frozenset(("true", "yes", "on", "y"))
 _FALSE: Final = frozenset(("false", "no", "off", "n"))
-_INTEGER = re.compile(r"[-+]?(?:0x[0-9a-fA-F_]+|0o?[0-7_]+|0b[01_]+|[0-9][0-9_]*|[0-9]+\.[0-9]*)", re.ASCII)
+# yaml.v3's numbers, underscores removed: Go's prefixed integers, then floats (which is how it reads `08`).
+_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+# No int64 is longer, in any base and with leading zeros to spare; `int()` refuses thousands of digits in its own words.
+_MAX_NUMBER_LENGTH: Final = 100
 _NULL: Final = frozenset(("", "~", "null", "Null", "NULL"))
 _INT64_MAX: Final = 2**63 - 1
 
@@ -33,23 +37,30 @@ class Section:
         self._values: dict[str, Node] = {}
         self._lines: dict[str, int] = {}
         self._known: set[str] = set()
+        self._variables: dict[str, str] = {}
         if node is not None:
             self._collect(node)
 
-    def _collect(self, node: MappingNode, *, overriding: bool = True) -> None:
+    def _collect(self, node: MappingNode) -> None:
         for key_node, value_node in node.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, ScalarNode):
+                self.problems.error(line, self.path, "a key must be a single word, not a list or a mapping")
+                continue
+            key = str(key_node.value)
             if key == "<<" and not key_node.style:
                 self._merge(value_node)
-            elif key in self._values and overriding and self._lines[key] > 0:
+            elif key in self._values and self._lines[key] > 0:
                 self.problems.error(line, self._path_of(key), f"duplicate key (first on line {self._lines[key]})")
-            elif overriding or key not in self._values:
+            else:
                 self._values[key], self._lines[key] = value_node, line
 
     def _merge(self, node: Node) -> None:
         sources = node.value if isinstance(node, SequenceNode) else [node]
         for source in sources:
-            if isinstance(source, MappingNode):
+            if not isinstance(source, MappingNode):
+                self.problems.error(node.start_mark.line + 1, self._path_of("<<"), "merges mappings only")
+            else:
                 merged = Section(source, self.path, self.problems)
                 for key, value in merged._values.items():
                     if key not in self._values:
@@ -80,8 +91,8 @@ class Section:
         return value
 
     def choice(self, key: str, options: Sequence[str], default: str, message: str | None = None) -> str:
-        """One of a few exact words."""
-        value = self.text(key, default)
+        """One of a few exact words; empty means the default."""
+        value = self.text(key) or default
         if value not in options:
             self.problem(key, (message or f"must be one of {', '.join(options)}") + f'; got "{value}"')
             return default
@@ -92,10 +103,10 @@ class Section:
         node = self._node(key)
         if node is None:
             return default
-        if not isinstance(node, ScalarNode) or node.style in ("'", '"') or not _INTEGER.fullmatch(node.value):
+        value = _parse_integer(node.value) if isinstance(node, ScalarNode) and not node.style else None
+        if value is None:
             self.problem(key, "must be a whole number")
             return default
-        value = _parse_integer(node.value)
         if abs(value) > _INT64_MAX:
             self.problem(key, "is too large")
             return default
@@ -118,14 +129,16 @@ class Section:
         return False
 
     def duration(self, key: str, default: float, *, positive: bool = False) -> float:
-        """Seconds, from a Go duration string; empty, null and `0` mean the default."""
+        """Seconds, from a Go duration string; empty, null and any zero mean the default."""
         text = self.text(key)
-        if text in ("", "0"):
+        if not text:
             return default
         try:
             seconds = parse_duration(text)
         except ValueError as error:
             self.problem(key, str(error))
+            return default
+        if seconds == 0:
             return default
         if positive and seconds <= 0:
             self.problem(key, f"must be positive; got {text}")
@@ -176,10 +189,18 @@ class Section:
         """Every key that is present, asked for or not."""
         return [*self._values]
 
+    def override(self, key: str, text: str, variable: str) -> None:
+        """Put a text from an environment variable in place of what the file says; problems name the variable."""
+        self._values[key] = ScalarNode("tag:yaml.org,2002:str", text)
+        self._variables[key] = variable
+
     # --- what is wrong with it --------------------------------------------------------------------------------------
 
     def problem(self, key: str | None, message: str) -> None:
         """Note a problem with a key of this section, or with the section itself (None)."""
+        if key in self._variables:
+            self.problems.variable_error(self._variables[key], message)
+            return
         self.problems.error(self._line_of(key), self.path if key is None else self._path_of(key), message)
 
     def problem_at(self, line: int, key: str, message: str) -> None:
@@ -192,6 +213,10 @@ class Section:
             if self.has(key):
                 self.problem(key, "not available in this version")
 
+    def acknowledge(self, *keys: str) -> None:
+        """Keys that are known although nobody asks for them in this configuration."""
+        self._known.update(keys)
+
     def finish(self) -> None:
         """Report every key that nobody asked for. Call once, after reading."""
         for key in self._values:
@@ -203,9 +228,10 @@ class Section:
     def _node(self, key: str) -> Node | None:
         self._known.add(key)
         node = self._values.get(key)
-        if node is None or (isinstance(node, ScalarNode) and not node.style and node.value in _NULL):
-            return None
-        return node
+        if node is None or key in self._variables:
+            return node
+        is_null = isinstance(node, ScalarNode) and not node.style and node.value in _NULL
+        return None if is_null else node
 
     def _sequence(self, key: str, wanted: str) -> list[Node]:
         node = self._node(key)
@@ -227,13 +253,22 @@ class Section:
         return abs(self._lines[key]) if key is not None and key in self._lines else self.line
 
 
-def _parse_integer(text: str) -> int:
+def _parse_integer(text: str) -> int | None:
     digits = text.replace("_", "")
-    if "." in digits:
-        return int(float(digits))
-    sign = -1 if digits[0] == "-" else 1
-    digits = digits.lstrip("+-").lower()
+    if len(digits) > _MAX_NUMBER_LENGTH or text[:1] == "_":
+        return None
+    if _INTEGER.fullmatch(digits):
+        sign = -1 if digits[0] == "-" else 1
+        return sign * _parse_prefixed(digits.lstrip("+-").lower())
+    if not _FLOAT.fullmatch(digits):
+        return None
+    number = float(digits)
+    # Beyond the range, and infinite for large exponents: what it is exactly no longer matters.
+    return int(number) if abs(number) < _INT64_MAX else _INT64_MAX + 1
+
+
+def _parse_prefixed(digits: str) -> int:
     for prefix, base in (("0x", 16), ("0o", 8), ("0b", 2)):
         if digits.startswith(prefix):
-            return sign * int(digits[2:], base)
-    return sign * int(digits, 8 if digits.startswith("0") and len(digits) > 1 else 10)
+            return int(digits[2:], base)
+    return int(digits, 8 if digits.startswith("0") else 10)

@@ -3,7 +3,8 @@
 import re
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.+\- ]*)", re.ASCII)
+# A unit runs to the next digit or dot, so that `1s 2s` is told as the unknown unit "s ".
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.]*)", re.ASCII)
 # Go counts nanoseconds in an int64: some 292 years.
 _MAX_SECONDS = 2**63 / 1e9
 

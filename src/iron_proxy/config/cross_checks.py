@@ -1,0 +1,70 @@
+"""
+What shows only when several keys are seen together: a CA where TLS is terminated, listeners in each other's way.
+
+Called by `reading.py` once all blocks are read. A check of one key alone stands where that key is read.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from itertools import combinations
+
+from iron_proxy.config.addresses import ListenAddress
+from iron_proxy.config.schema import Config
+from iron_proxy.config.section import Section
+
+# A block, its key, and the address read from it.
+_Listener = tuple[str, str, ListenAddress]
+
+
+def check_config(config: Config, blocks: Mapping[str, Section]) -> None:
+    """Note every contradiction on the section where it can be mended."""
+    if config.dns.enabled and config.dns.proxy_ip is None:
+        remedy = "the IPv4 address where clients reach iron-proxy (or set IRON_DNS_PROXY_IP, or dns.enabled: false)"
+        blocks["dns"].problem("proxy_ip", f"is required; {remedy}")
+    terminates_tls = config.proxy.https_listen is not None or config.proxy.tunnel_listen is not None
+    if config.tls.mode == "mitm" and terminates_tls:
+        _check_ca(config, blocks["tls"])
+    _check_listeners(_listeners(config), blocks)
+
+
+def _check_ca(config: Config, tls: Section) -> None:
+    if config.tls.ca_cert is None:
+        tls.problem("ca_cert", "is required; make a CA with `iron-proxy generate-ca` (or set IRON_TLS_CA_CERT)")
+    if config.tls.ca_key is None:
+        tls.problem("ca_key", "is required; make a CA with `iron-proxy generate-ca` (or set IRON_TLS_CA_KEY)")
+
+
+def _listeners(config: Config) -> list[_Listener]:
+    # DNS is not among them: it is served over UDP first, and upstream lets it share a number with a TCP listener.
+    all_of_them = (
+        ("proxy", "http_listen", config.proxy.http_listen),
+        ("proxy", "https_listen", config.proxy.https_listen),
+        ("proxy", "tunnel_listen", config.proxy.tunnel_listen),
+        ("metrics", "listen", config.metrics.listen),
+    )
+    return [(block, key, address) for block, key, address in all_of_them if address is not None]
+
+
+def _check_listeners(listeners: list[_Listener], blocks: Mapping[str, Section]) -> None:
+    """Two listeners on one port: with SO_REUSEPORT both would bind, and share the connections by chance."""
+    for (first_block, first_key, first), (block, key, second) in combinations(listeners, 2):
+        if first.port == second.port != 0 and _overlap(first.host, second.host):
+            blocks[block].problem(key, f"{second} is taken by {first_block}.{first_key}")
+
+
+def _overlap(first: str, second: str) -> bool:
+    return first == second or _covers(first, second) or _covers(second, first)
+
+
+def _covers(wildcard: str, host: str) -> bool:
+    if wildcard in ("", "::"):
+        return True
+    return wildcard == "0.0.0.0" and _is_ipv4(host)  # noqa: S104 - compared with, not bound
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True

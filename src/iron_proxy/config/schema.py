@@ -1,0 +1,125 @@
+"""
+The configuration as the rest of the program sees it: frozen values, every default, and the reason of each number.
+
+`reading.py` fills them from a file and the environment; nothing here reads or checks. What a transform is configured
+with stays a `Section` until the transform's builder reads it. Light on purpose: every command imports this.
+"""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Final, Literal
+
+from iron_proxy.config.addresses import ListenAddress, ResolverAddress
+
+if TYPE_CHECKING:
+    from iron_proxy.config.section import Section  # brings the YAML reader with it
+
+# The ports of the protocols: an intercepted client knows no others.
+DEFAULT_DNS_LISTEN: Final = ":53"
+DEFAULT_HTTP_LISTEN: Final = ":80"
+DEFAULT_HTTPS_LISTEN: Final = ":443"
+# Upstream's choice; the custom of Prometheus, which scrapes it.
+DEFAULT_METRICS_LISTEN: Final = ":9090"
+# 1 MiB: API calls with their JSON fit, while a hundred uploads at once cannot exhaust the memory.
+DEFAULT_MAX_REQUEST_BODY_BYTES: Final = 1024 * 1024
+# Language models think for a while before the first byte; longer than this, and most clients have given up.
+DEFAULT_UPSTREAM_RESPONSE_HEADER_TIMEOUT: Final = 30.0
+# A leaf with its context is some 30 KiB, so this is some 30 MiB; a workload talks to tens of hosts.
+DEFAULT_CERT_CACHE_SIZE: Final = 1000
+# Three days: longer than a CI job or an agent's session, short enough that a copied leaf is soon worthless.
+DEFAULT_LEAF_CERT_EXPIRY_HOURS: Final = 72
+# A hundred years: no CA lives longer, and dates far beyond cannot be written into a certificate.
+MAX_LEAF_CERT_EXPIRY_HOURS: Final = 876_000
+# What a negative `cert_cache_size` means.
+UNLIMITED: Final = 2**63 - 1
+
+LogLevel = Literal["debug", "info", "warn", "error"]
+AuditSchema = Literal["seed", "v0.46"]
+DefaultAction = Literal["deny", "allow"]
+TLSMode = Literal["mitm", "sni-only"]
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class DNSRecordConfig:
+    """One entry of `dns.records`, in canonical spelling. `type` is `A` or `CNAME`."""
+
+    name: str
+    type: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DNSConfig:
+    """`dns:`. When enabled, `listen` and `proxy_ip` are there."""
+
+    enabled: bool = True
+    listen: ListenAddress | None = field(default_factory=lambda: ListenAddress.parse(DEFAULT_DNS_LISTEN))
+    proxy_ip: str | None = None
+    upstream_resolver: ResolverAddress | None = None  # None is the operating system's
+    passthrough: tuple[str, ...] = ()  # patterns: lower case, no trailing dot
+    records: tuple[DNSRecordConfig, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyConfig:
+    """`proxy:`. A listener that is None is switched off."""
+
+    http_listen: ListenAddress | None = field(default_factory=lambda: ListenAddress.parse(DEFAULT_HTTP_LISTEN))
+    https_listen: ListenAddress | None = field(default_factory=lambda: ListenAddress.parse(DEFAULT_HTTPS_LISTEN))
+    tunnel_listen: ListenAddress | None = None
+    # How much of a body a transform may see; None is no limit. What is forwarded is never cut.
+    max_request_body_bytes: int | None = DEFAULT_MAX_REQUEST_BODY_BYTES
+    max_response_body_bytes: int | None = None
+    upstream_response_header_timeout: float = DEFAULT_UPSTREAM_RESPONSE_HEADER_TIMEOUT
+    # None is the built-in deny list; a list, also an empty one, takes its place.
+    upstream_deny_cidrs: tuple[Network, ...] | None = None
+    # What happens when no allowlist is configured.
+    default_action: DefaultAction = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class TLSConfig:
+    """`tls:`. The CA paths are there whenever a listener terminates TLS."""
+
+    mode: TLSMode = "mitm"
+    ca_cert: str | None = None
+    ca_key: str | None = None
+    cert_cache_size: int = DEFAULT_CERT_CACHE_SIZE
+    leaf_cert_expiry_hours: int = DEFAULT_LEAF_CERT_EXPIRY_HOURS
+
+
+@dataclass(frozen=True, slots=True)
+class TransformConfig:
+    """One entry of `transforms:`; the registry knows the names, the builder reads (and finishes) the section."""
+
+    name: str
+    section: "Section"
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """`metrics:`. None is off."""
+
+    listen: ListenAddress | None = field(default_factory=lambda: ListenAddress.parse(DEFAULT_METRICS_LISTEN))
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """`log:`."""
+
+    level: LogLevel = "info"
+    audit_schema: AuditSchema = "seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, checked."""
+
+    dns: DNSConfig = field(default_factory=DNSConfig)
+    proxy: ProxyConfig = field(default_factory=ProxyConfig)
+    tls: TLSConfig = field(default_factory=TLSConfig)
+    transforms: tuple[TransformConfig, ...] = ()
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    log: LogConfig = field(default_factory=LogConfig)

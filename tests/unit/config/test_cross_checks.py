@@ -1,0 +1,82 @@
+import pytest
+
+from iron_proxy.config.loading import parse_config
+from iron_proxy.config.reading import read_config
+
+CA = "tls: {ca_cert: a, ca_key: b}\n"
+NO_DNS = "dns: {enabled: false}\n"
+
+
+def errors_of(text: str, environment: dict[str, str] | None = None) -> list[str]:
+    root = parse_config(text, "x")
+    read_config(root, environment or {})
+    return root.problems.errors
+
+
+def test_dns_needs_the_address_of_the_proxy() -> None:
+    (error,) = errors_of(CA + "dns:\n  listen: ':53'\n")
+
+    assert error.startswith("x:3: dns.proxy_ip: is required; ")
+    assert "IRON_DNS_PROXY_IP" in error
+
+
+@pytest.mark.parametrize(
+    ("proxy", "keys"),
+    [
+        ("{}", ["ca_cert", "ca_key"]),
+        ("{https_listen: off, tunnel_listen: ':1'}", ["ca_cert", "ca_key"]),
+        ("{https_listen: off}", []),
+    ],
+    ids=["https", "a tunnel", "plain http only"],
+)
+def test_a_ca_is_needed_where_tls_is_terminated(proxy: str, keys: list[str]) -> None:
+    errors = errors_of(f"{NO_DNS}proxy: {proxy}\n")
+
+    assert [error.split(":")[2].strip() for error in errors] == [f"tls.{key}" for key in keys]
+    assert all("is required" in error for error in errors)
+
+
+def test_sni_only_is_not_asked_for_a_ca() -> None:
+    assert len(errors_of(NO_DNS + "tls: {mode: sni-only}")) == 1
+
+
+@pytest.mark.parametrize(
+    ("proxy", "message"),
+    [
+        ("{http_listen: ':1', https_listen: ':1'}", "proxy.https_listen: :1 is taken by proxy.http_listen"),
+        ("{http_listen: '1.2.3.4:1', https_listen: ':1'}", "proxy.https_listen: :1 is taken by proxy.http_listen"),
+        (
+            "{http_listen: '0.0.0.0:1', tunnel_listen: '1.2.3.4:1'}",
+            "proxy.tunnel_listen: 1.2.3.4:1 is taken by proxy.http_listen",
+        ),
+        (
+            "{http_listen: '[::]:1', tunnel_listen: '1.2.3.4:1'}",
+            "proxy.tunnel_listen: 1.2.3.4:1 is taken by proxy.http_listen",
+        ),
+        ("{tunnel_listen: 'localhost:9090'}", "metrics.listen: :9090 is taken by proxy.tunnel_listen"),
+    ],
+)
+def test_two_listeners_cannot_share_a_port(proxy: str, message: str) -> None:
+    (error,) = errors_of(f"{NO_DNS}{CA}proxy: {proxy}\nmetrics: {{}}\n")
+
+    assert error.endswith(message)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "{http_listen: ':0', https_listen: ':0'}",
+        "{http_listen: '127.0.0.1:1', https_listen: '127.0.0.2:1'}",
+        "{http_listen: '0.0.0.0:1', https_listen: '[::1]:1'}",
+        "{http_listen: ':53'}",
+    ],
+    ids=["chosen by the system", "two addresses", "two families", "the number of DNS"],
+)
+def test_listeners_that_do_not_meet_are_accepted(proxy: str) -> None:
+    assert errors_of(f"dns: {{proxy_ip: 1.2.3.4}}\n{CA}proxy: {proxy}") == []
+
+
+def test_a_clash_made_by_a_variable_names_the_variable() -> None:
+    (error,) = errors_of(NO_DNS + CA, {"IRON_METRICS_LISTEN": ":443"})
+
+    assert error == "environment: IRON_METRICS_LISTEN: :443 is taken by proxy.https_listen"
