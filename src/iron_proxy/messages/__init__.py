@@ -1,1 +1,1 @@
-"""Values on the wire as typed parts: authority, headers, request, response, body. Pure; imports nothing above `errors`."""
+"""Values on the wire as typed parts: authority, headers, request, response, body. Pure."""

@@ -1,5 +1,5 @@
 """
-One parsed form of a destination: `Target`. Policy, dialling, server name, Host header, leaf certificate and audit use it.
+One parsed form of a destination, `Target`: for policy, dialling, server name, Host header, leaf and audit alike.
 
 Bytes become a `Target` in one place, `parse_target`, so that no two parts of the program can read the same bytes
 differently (the root of most policy bypasses). What cannot be read in exactly one way is refused: the operating
@@ -42,11 +42,23 @@ class Target(NamedTuple):
         """The host as it stands in a URL or a Host header: IPv6 in brackets."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
+    def host_text(self, scheme: str) -> str:
+        """The host as a person writes it: the port is left out where it is the scheme's own."""
+        return _host_text(self, scheme)
+
     def host_header(self, scheme: str) -> bytes:
-        """The Host header value (RFC 9110 section 7.2): the port is left out where it is the scheme's own."""
-        if self.port == DEFAULT_PORTS.get(scheme):
-            return self.bracketed_host.encode("ascii")
-        return str(self).encode("ascii")
+        """The Host header value (RFC 9110 section 7.2): the same, in bytes."""
+        return _host_header(self, scheme)
+
+
+@lru_cache(maxsize=4096)
+def _host_text(target: Target, scheme: str) -> str:
+    return target.bracketed_host if target.port == DEFAULT_PORTS.get(scheme) else str(target)
+
+
+@lru_cache(maxsize=4096)
+def _host_header(target: Target, scheme: str) -> bytes:
+    return _host_text(target, scheme).encode("ascii")
 
 
 @lru_cache(maxsize=4096)
@@ -88,6 +100,8 @@ def _parse_port(text: bytes) -> int:
 
 def _canonical_host(host: bytes) -> tuple[str, bool]:
     if host[:1] == b"[":
+        if host[-1:] != b"]":
+            raise BadRequest("malformed IPv6 authority")
         return _canonical_ipv6(host[1:-1]), True
     name = host.lower()
     if name[-1:] == b".":

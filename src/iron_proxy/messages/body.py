@@ -20,11 +20,15 @@ class BodySource(Protocol):
         """The next piece; b"" after the last one, when `trailers` is filled. Raises IronProxyError if cut short."""
         ...
 
+    def read_body_nowait(self) -> bytes | None:
+        """The same from what is already here; None when it would have to wait."""
+        ...
+
 
 class Body:
     """One body, read once. `length` is its exact size, or None while only its end will tell."""
 
-    __slots__ = ("_ended", "_next", "_retained", "_source", "_streamed", "length")
+    __slots__ = ("_drops_trailers", "_ended", "_next", "_retained", "_source", "_streamed", "length")
 
     def __init__(self, source: BodySource | None, length: int | None) -> None:
         self._source = source
@@ -32,6 +36,7 @@ class Body:
         self._next = 0                          # index into _retained of the next piece to replay
         self._ended = source is None
         self._streamed = False                  # a piece went by that we did not keep: no way back
+        self._drops_trailers = False
         self.length = length
 
     @classmethod
@@ -55,7 +60,11 @@ class Body:
     @property
     def trailers(self) -> list[Pair]:
         """Trailer fields; complete only once `read` has returned b""."""
-        return self._source.trailers if self._source is not None else []
+        return self._source.trailers if self._source is not None and not self._drops_trailers else []
+
+    def drop_trailers(self) -> None:
+        """Leave the fields behind this body out, whatever they will be."""
+        self._drops_trailers = True
 
     @property
     def is_replayable(self) -> bool:
@@ -87,6 +96,8 @@ class Body:
 
         Returns them and whether they are the whole body. May hold up to one piece (256 KiB) more than `limit`.
         """
+        if self._streamed:
+            raise RuntimeError("the body has already streamed past")
         size = sum(map(len, self._retained))
         while size <= limit and not self._ended and self._source is not None:
             piece = await self._source.read_body()
@@ -96,9 +107,47 @@ class Body:
             else:
                 self._ended = True
         content = b"".join(self._retained)
-        if len(self._retained) > 1:
+        if len(self._retained) > 1 and not self._next:
             self._retained = [content]
         return content[:limit], self._ended and size <= limit
+
+    def read_nowait(self) -> bytes | None:
+        """The next piece if it is here already, b"" at the end, None when it would have to be waited for."""
+        if self._next < len(self._retained):
+            self._next += 1
+            return self._retained[self._next - 1]
+        if self._ended or self._source is None:
+            return b""
+        piece = self._source.read_body_nowait()
+        if piece:
+            self._streamed = True
+        elif piece is not None:
+            self._ended = True
+        return piece
+
+    def gather_nowait(self, limit: int) -> bytes | None:
+        """
+        The whole body, if all of it is here already and not much more than `limit`; None otherwise.
+
+        Nothing is lost either way: what was gathered is replayed by `read`.
+        """
+        if self._streamed or self._next:
+            return None
+        size = sum(map(len, self._retained))
+        while not self._ended and self._source is not None and size <= limit:
+            piece = self._source.read_body_nowait()
+            if piece is None:
+                return None
+            if piece:
+                self._retained.append(piece)
+                size += len(piece)
+            else:
+                self._ended = True
+        if not self._ended:
+            return None
+        if len(self._retained) == 1:
+            return self._retained[0]
+        return b"".join(self._retained)
 
     def rewind(self) -> None:
         """Start again from the first byte. Only when `is_replayable`."""

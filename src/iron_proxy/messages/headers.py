@@ -40,7 +40,8 @@ class Headers:
         return len(self.pairs)
 
     def __repr__(self) -> str:
-        return f"<Headers {[name.decode('latin-1') for name, _ in self.pairs]}>"       # names only: values may be secret
+        names = [name.decode("latin-1") for name, _ in self.pairs]      # names only: values may be secret
+        return f"<Headers {names}>"
 
     def get(self, lower_name: bytes) -> bytes | None:
         """The first value of a field, or None."""
@@ -59,7 +60,7 @@ class Headers:
         self.pairs.append((name, value))
 
     def set(self, name: bytes, value: bytes) -> None:
-        """Replace every field of this name, whatever its case, by one in exactly this spelling. Raises InvalidHeader."""
+        """Replace every field of this name, in any case, by one in exactly this spelling. Raises InvalidHeader."""
         check_field(name, value)
         self.remove(name.lower())
         self.pairs.append((name, value))
@@ -80,6 +81,13 @@ class Headers:
     def replace_at(self, index: int, name: bytes, value: bytes) -> None:
         """Overwrite the field at a position, keeping its place. Raises InvalidHeader."""
         check_field(name, value)
+        self.pairs[index] = (name, value)
+
+    def replace_value_at(self, index: int, value: bytes) -> None:
+        """Overwrite the value at a position; the name, checked when it came in, stays. Raises InvalidHeader."""
+        name = self.pairs[index][0]
+        if _FORBIDDEN_IN_VALUE.search(value):
+            check_field(name, value)
         self.pairs[index] = (name, value)
 
     def copy(self) -> "Headers":

@@ -1,17 +1,16 @@
 """
 Fields that concern one connection only and end there (RFC 9110 section 7.6.1).
 
-They are removed as soon as a head is read, before any transform runs: what a client lists in `Connection` can then
+They are set apart as soon as a head is read, before any transform runs: what a client lists in `Connection` can then
 never remove a field that a transform adds later.
 """
 
-from iron_proxy.messages.headers import Pair
-
 # `Proxy-Authenticate` and `Proxy-Authorization` are between the client and us; `Trailer` announces fields that the
-# serializer announces again where it sends them.
+# serializer announces again where it sends them; `HTTP2-Settings` belongs to an upgrade that we do not make.
 HOP_BY_HOP = frozenset(
     (
         b"connection",
+        b"http2-settings",
         b"keep-alive",
         b"proxy-authenticate",
         b"proxy-authentication-info",
@@ -21,16 +20,5 @@ HOP_BY_HOP = frozenset(
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
-        b"http2-settings",
     )
 )
-
-
-def connection_options(pairs: list[Pair]) -> frozenset[bytes]:
-    """The lower-case option names of all `Connection` fields."""
-    options: set[bytes] = set()
-    for name, value in pairs:
-        if name.lower() == b"connection":
-            options.update(option.strip(b" \t").lower() for option in value.split(b","))
-    options.discard(b"")
-    return frozenset(options)

@@ -15,7 +15,10 @@ class Request:
     from them, so an escape that nobody touched stays as it was. `scheme` is how it goes upstream.
     """
 
-    __slots__ = ("_path", "body", "headers", "method", "raw_path", "raw_query", "scheme", "target", "upgrade")
+    __slots__ = (
+        "_path", "accepts_trailers", "body", "headers", "method", "raw_path", "raw_query", "scheme", "target",
+        "upgrade",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Request:
         self.headers = Headers() if headers is None else headers
         self.body = Body.empty() if body is None else body
         self.upgrade = upgrade                  # the one protocol asked for, lower case, when Connection names it
+        self.accepts_trailers = False           # the client said `TE: trailers`
         self._path: str | None = None
 
     @property

@@ -9,9 +9,13 @@ _REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus
 
 
 class Response:
-    """Status, reason phrase, header fields (without hop-by-hop) and body."""
+    """
+    Status, reason phrase, header fields (without hop-by-hop) and body.
 
-    __slots__ = ("body", "headers", "reason", "status")
+    `declared_length` is a Content-Length that no body follows (an answer to HEAD, a 304); it is passed on.
+    """
+
+    __slots__ = ("body", "declared_length", "headers", "reason", "status")
 
     def __init__(
         self, status: int, headers: Headers | None = None, body: Body | None = None, reason: bytes | None = None
@@ -20,6 +24,7 @@ class Response:
         self.reason = _REASONS.get(status, b"") if reason is None else reason
         self.headers = Headers() if headers is None else headers
         self.body = Body.empty() if body is None else body
+        self.declared_length: int | None = None
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"
