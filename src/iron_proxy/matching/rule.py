@@ -1,0 +1,231 @@
+"""
+One rule as it stands in YAML: a host or a CIDR, and methods, paths, ports and schemes; all that is given must fit.
+
+Every transform with `rules:` reads them here and asks them through `rule_index.py`. Rules are compared by identity:
+two equal lines are two rules.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from iron_proxy.config.section import Section
+from iron_proxy.matching.host_patterns import CIDRPattern, HostPattern
+from iron_proxy.matching.path_patterns import PathPattern, path_is_ambiguous
+from iron_proxy.messages.authority import Target
+from iron_proxy.messages.headers import TOKEN
+from iron_proxy.messages.request import Request
+
+_METHOD = re.compile(TOKEN.decode("ascii") + "+")
+_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
+_SCHEMES = ("http", "https")
+_LISTS = ("methods", "paths", "ports", "schemes")
+
+# The elements of a list of strings, each with its line.
+Texts = list[tuple[str, int]]
+
+
+class Mismatch(Enum):
+    """The first condition that a request fails, in the order they are looked at; the value completes a sentence."""
+
+    PORT = "not the port"
+    SCHEME = "not the scheme"
+    METHOD_OR_PATH = "not the method and path"
+    AMBIGUOUS_PATH = "the path is ambiguous"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """Exactly one of `host` and `cidr`; an empty set or tuple admits anything."""
+
+    host: HostPattern | None = None
+    cidr: CIDRPattern | None = None
+    methods: frozenset[str] = frozenset()
+    paths: tuple[PathPattern, ...] = ()
+    ports: frozenset[int] = frozenset()
+    schemes: frozenset[str] = frozenset()
+    description: str = ""
+    is_host_only: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_host_only", not (self.methods or self.paths or self.ports or self.schemes))
+
+    @classmethod
+    def for_host(cls, text: str) -> "Rule":
+        """A rule on a host pattern alone. Raises ValueError."""
+        return cls(host=HostPattern.parse(text), description=text)
+
+    @classmethod
+    def for_cidr(cls, text: str) -> "Rule":
+        """A rule on a range of addresses alone. Raises ValueError."""
+        return cls(cidr=CIDRPattern.parse(text), description=text)
+
+    @classmethod
+    def from_section(cls, section: Section) -> "Rule | None":
+        """Read one rule; None when its host or CIDR is unusable, which is noted on the section."""
+        host, cidr = _destination(section)
+        lists = {key: section.texts_with_lines(key) for key in _LISTS}
+        rule = cls(
+            host=host,
+            cidr=cidr,
+            methods=_methods(section, lists["methods"]),
+            paths=_paths(section, lists["paths"]),
+            ports=_ports(section, lists["ports"]),
+            schemes=_schemes(section, lists["schemes"]),
+            description=_description(host or cidr, lists),
+        )
+        section.finish()
+        return rule if host is not None or cidr is not None else None
+
+    @property
+    def names_address(self) -> bool:
+        """Whether the operator named the destination literally: an address, a range or `localhost`."""
+        return any(part is not None and part.names_address for part in (self.host, self.cidr))
+
+    def describe(self) -> str:
+        """The rule as the operator wrote it, on one line."""
+        return self.description
+
+    def matches(self, target: Target, method: str, path: str, scheme: str, raw_path: bytes) -> bool:
+        """Whether everything fits. An ambiguous path never fits a rule that has paths."""
+        if not self._matches_host(target.host):
+            return False
+        return self.is_host_only or self.mismatch(target, method, path, scheme, raw_path) is None
+
+    def could_match(self, target: Target) -> bool:
+        """Whether some request to this host and port would fit."""
+        return self._matches_host(target.host) and self.admits_port(target.port)
+
+    def admits_port(self, port: int) -> bool:
+        """Whether the rule covers a port."""
+        return not self.ports or port in self.ports
+
+    def mismatch(self, target: Target, method: str, path: str, scheme: str, raw_path: bytes) -> Mismatch | None:
+        """What does not fit besides the host, which the caller has matched; None when all does."""
+        if not self.admits_port(target.port):
+            return Mismatch.PORT
+        if self.schemes and scheme not in self.schemes:
+            return Mismatch.SCHEME
+        if self.methods and method not in self.methods:
+            return Mismatch.METHOD_OR_PATH
+        if not self.paths:
+            return None
+        if path_is_ambiguous(raw_path):
+            return Mismatch.AMBIGUOUS_PATH
+        return None if any(pattern.matches(path) for pattern in self.paths) else Mismatch.METHOD_OR_PATH
+
+    def mismatch_of(self, request: Request) -> Mismatch | None:
+        """`mismatch` for a request."""
+        # The path is decoded only for a rule that looks at it.
+        path = request.path if self.paths else ""
+        return self.mismatch(request.target, request.method, path, request.scheme, request.raw_path)
+
+    def _matches_host(self, host: str) -> bool:
+        if self.host is not None:
+            return self.host.matches(host)
+        return self.cidr is not None and self.cidr.matches(host)
+
+
+def rules_from(section: Section, key: str = "rules") -> list[Rule]:
+    """The rules under a key; absent is the empty list. What is wrong is noted on the section."""
+    rules = (Rule.from_section(part) for part in section.sections(key))
+    return [rule for rule in rules if rule is not None]
+
+
+def rules_from_texts(section: Section, key: str, parse: Callable[[str], Rule]) -> list[Rule]:
+    """Rules from a plain list of hosts or CIDRs (`Rule.for_host`, `Rule.for_cidr`); problems are noted."""
+    rules = []
+    for index, (text, line) in enumerate(section.texts_with_lines(key)):
+        place = f"{key}[{index}]"
+        try:
+            rule = parse(text)
+        except ValueError as error:
+            section.problem_at(line, place, str(error))
+            continue
+        if rule.host is not None and rule.host.trap is not None:
+            warn_at(section, line, place, rule.host.trap)
+        rules.append(rule)
+    return rules
+
+
+# --- the keys of a rule ---------------------------------------------------------------------------------------------
+
+
+def _destination(section: Section) -> tuple[HostPattern | None, CIDRPattern | None]:
+    host_text, cidr_text = section.text("host"), section.text("cidr")
+    if host_text and cidr_text:
+        section.problem(None, "host and cidr are mutually exclusive")
+    elif not host_text and not cidr_text:
+        section.problem(None, "one of host or cidr is required")
+    try:
+        host = HostPattern.parse(host_text) if host_text else None
+    except ValueError as error:
+        section.problem("host", str(error))
+        host = None
+    try:
+        cidr = CIDRPattern.parse(cidr_text) if cidr_text else None
+    except ValueError as error:
+        section.problem(None, str(error))
+        cidr = None
+    if host is not None and host.trap is not None:
+        warn_at(section, section.line, "host", host.trap)
+    return host, cidr
+
+
+def _methods(section: Section, texts: Texts) -> frozenset[str]:
+    if [text for text, _ in texts] == ["*"]:
+        return frozenset()
+    for index, (text, line) in enumerate(texts):
+        place = f"methods[{index}]"
+        if not _METHOD.fullmatch(text):
+            section.problem_at(line, place, f'"{text}" is not a method name')
+        elif text == "*":
+            warn_at(section, line, place, "beside other methods * is no wildcard; leave methods out for any")
+    return frozenset(text.upper() for text, _ in texts)
+
+
+def _paths(section: Section, texts: Texts) -> tuple[PathPattern, ...]:
+    patterns = []
+    for index, (text, line) in enumerate(texts):
+        try:
+            pattern = PathPattern.parse(text)
+        except ValueError as error:
+            # Parity: upstream's message names the rule, not the element; harnesses look for it.
+            section.problems.error(line, section.path, str(error))
+            continue
+        if pattern.trap is not None:
+            warn_at(section, line, f"paths[{index}]", pattern.trap)
+        patterns.append(pattern)
+    # "/*" is any path: no reading of an ambiguous one can change the decision.
+    return () if any(pattern.matches_all for pattern in patterns) else tuple(patterns)
+
+
+def _ports(section: Section, texts: Texts) -> frozenset[int]:
+    ports = set()
+    for index, (text, line) in enumerate(texts):
+        if _PORT.fullmatch(text) and 0 < int(text) < 65536:
+            ports.add(int(text))
+        else:
+            section.problem_at(line, f"ports[{index}]", f'must be a port number, 1 to 65535; got "{text}"')
+    return frozenset(ports)
+
+
+def _schemes(section: Section, texts: Texts) -> frozenset[str]:
+    for index, (text, line) in enumerate(texts):
+        if text not in _SCHEMES:
+            section.problem_at(line, f"schemes[{index}]", f'must be http or https; got "{text}"')
+    return frozenset(text for text, _ in texts)
+
+
+def _description(destination: HostPattern | CIDRPattern | None, lists: dict[str, Texts]) -> str:
+    parts = [destination.text] if destination is not None else []
+    parts += [f"{key}=[{', '.join(text for text, _ in texts)}]" for key, texts in lists.items() if texts]
+    return " ".join(parts)
+
+
+def warn_at(section: Section, line: int | None, key: str, message: str) -> None:
+    """Note something that loads but is likely not meant, at one place of a section."""
+    place = section.problems.source if line is None else f"{section.problems.source}:{line}"
+    path = f"{section.path}.{key}" if section.path else key
+    section.problems.warnings.append(f"{place}: {path}: {message}")

@@ -1,0 +1,165 @@
+"""
+Run the transforms in the order of the YAML, trace each, and turn their verdicts into a Permit or a refusal.
+
+Deny is the absence of an allow: a `Permit` is made here and nowhere else (a test), and only when a transform that
+decides about destinations has admitted this one. The dialer takes nothing but a Permit.
+"""
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import NamedTuple
+
+from iron_proxy.errors import ClientError, IronProxyError, TransformError
+from iron_proxy.messages.authority import Target
+from iron_proxy.pipeline.exchange import Admission, Exchange, JSONValue
+from iron_proxy.pipeline.transform import (
+    AdmittingTransform,
+    ClosableTransform,
+    RequestTransform,
+    ResponseTransform,
+    Scope,
+)
+from iron_proxy.pipeline.verdict import CONTINUE, Continue, Reject, Stub
+
+Traces = list[dict[str, JSONValue]]
+
+# `rejected_by` when no transform said no, but none said yes either.
+DEFAULT_DENY = "default_deny"
+_NO_ADMISSION = Reject("no allowlist admits this destination")
+# With proxy.default_action: allow, and no allowlist that could say otherwise.
+_ADMIT_ALL = Admission("proxy.default_action: allow")
+
+
+class Permit(NamedTuple):
+    """Policy's leave to connect to one destination for one exchange."""
+
+    target: Target
+    scheme: str
+    admission: Admission
+
+
+class Refusal(NamedTuple):
+    """The pipeline stopped: by which transform, and with which verdict."""
+
+    by: str
+    verdict: Reject | Stub
+
+
+class Pipeline:
+    """The transforms of one configuration. Immutable; a reload builds another one."""
+
+    def __init__(self, transforms: Sequence[RequestTransform], *, allow_by_default: bool = False) -> None:
+        self._transforms = tuple(transforms)
+        # Per scope: each transform's name, and its method unless it stays out (its trace then says that it let pass).
+        self._runs = {
+            scope: tuple((each.name, each.on_request if scope in each.scopes else None) for each in transforms)
+            for scope in Scope
+        }
+        self._request_runs = self._runs[Scope.REQUEST]
+        self._for_responses = tuple(
+            (transform.name, transform) for transform in transforms if isinstance(transform, ResponseTransform)
+        )
+        self._admitting = tuple(transform for transform in transforms if isinstance(transform, AdmittingTransform))
+        self.looks_at_responses = bool(self._for_responses)      # whether any transform has a response side
+        self._allow_by_default = allow_by_default and not self._admitting
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the transforms in order."""
+        return [transform.name for transform in self._transforms]
+
+    @property
+    def denies_everything(self) -> bool:
+        """Nothing can admit a request: no allowlist, and no default of allow."""
+        return not self._admitting and not self._allow_by_default
+
+    def could_admit(self, target: Target) -> bool:
+        """Whether some request to this destination could pass: asked before a leaf certificate is signed."""
+        return self._allow_by_default or any(
+            transform.admits_target(target) is not None for transform in self._admitting
+        )
+
+    async def run_request(self, exchange: Exchange, traces: Traces, scope: Scope = Scope.REQUEST) -> Permit | Refusal:
+        """Run the request side. Raises TransformError when a transform fails."""
+        started = perf_counter()
+        for name, run in self._request_runs if scope is Scope.REQUEST else self._runs[scope]:
+            trace: dict[str, JSONValue] = {"name": name, "action": "continue", "duration_ms": 0}
+            traces.append(trace)
+            if run is None:
+                continue
+            try:
+                verdict = await run(exchange)
+            except BaseException as error:
+                _trace_failure(trace, exchange, error, f"transform {name} request")
+                raise
+            ended = perf_counter()
+            trace["duration_ms"] = int((ended - started) * 1e6) / 1e3
+            started = ended
+            if exchange.notes:
+                _move_notes(exchange, trace)
+            if verdict is not CONTINUE and not isinstance(verdict, Continue):
+                return _refusal(trace, verdict, name, "request")
+        if exchange.admission is not None:
+            return Permit(exchange.request.target, exchange.request.scheme, exchange.admission)
+        return self._without_admission(exchange)
+
+    def _without_admission(self, exchange: Exchange) -> Permit | Refusal:
+        if not self._allow_by_default:
+            return Refusal(DEFAULT_DENY, _NO_ADMISSION)
+        return Permit(exchange.request.target, exchange.request.scheme, _ADMIT_ALL)
+
+    async def run_response(self, exchange: Exchange, traces: Traces) -> Refusal | None:
+        """Run the response side, in the same order. None when the response may go to the client."""
+        for name, transform in self._for_responses:
+            started = perf_counter()
+            trace: dict[str, JSONValue] = {"name": name, "action": "continue", "duration_ms": 0}
+            traces.append(trace)
+            try:
+                verdict = await transform.on_response(exchange)
+            except BaseException as error:
+                _trace_failure(trace, exchange, error, f"transform {name} response")
+                raise
+            trace["duration_ms"] = int((perf_counter() - started) * 1e6) / 1e3
+            _move_notes(exchange, trace)
+            if not isinstance(verdict, Continue):
+                return _refusal(trace, verdict, name, "response")
+        return None
+
+    async def aclose(self) -> None:
+        """Close what the transforms own."""
+        for transform in self._transforms:
+            if isinstance(transform, ClosableTransform):
+                await transform.aclose()
+
+
+def _refusal(trace: dict[str, JSONValue], verdict: object, name: str, phase: str) -> Refusal:
+    if isinstance(verdict, Reject | Stub):
+        trace["action"] = "reject" if isinstance(verdict, Reject) else "stub"
+        return Refusal(name, verdict)
+    trace["action"], trace["error"] = "error", "no verdict"         # somebody's transform forgot to return one
+    raise TransformError(f"transform {name} {phase}: no verdict")
+
+
+def _move_notes(exchange: Exchange, trace: dict[str, JSONValue]) -> None:
+    """What a transform has noted belongs to its trace and to no other's."""
+    if exchange.notes:
+        trace["annotations"] = exchange.notes
+        exchange.notes = {}
+
+
+def _trace_failure(trace: dict[str, JSONValue], exchange: Exchange, error: BaseException, place: str) -> None:
+    """
+    Complete the trace of a transform that raised; raise TransformError in place of what is the transform's fault.
+
+    A cancellation is not, nor is a ClientError: the body that the transform was reading was cut short or malformed.
+    """
+    trace["action"] = "error"
+    _move_notes(exchange, trace)
+    if isinstance(error, IronProxyError):
+        trace["error"] = str(error)
+        if isinstance(error, ClientError):
+            return
+        raise TransformError(f"{place}: {error}") from error
+    trace["error"] = type(error).__name__
+    if isinstance(error, Exception):           # a bug in somebody's transform fails its request, never the proxy
+        raise TransformError(f"{place}: {type(error).__name__}") from error

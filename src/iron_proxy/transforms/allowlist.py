@@ -1,0 +1,136 @@
+"""
+The allowlist: a request passes when a rule names its destination, and every other request is rejected with the reason.
+
+CONNECT, SOCKS5 and server names are asked "could any rule admit this host and port?" (`admits_target`); methods, paths
+and schemes bind at the request inside. `warn: true` observes: what no rule matches is forwarded and noted. Addresses
+are not resolved here; that a rule names one literally is told to the dialer by `Admission.names_address`.
+"""
+
+from collections.abc import Iterable
+
+from iron_proxy.config.section import Section
+from iron_proxy.matching.rule import Rule, rules_from, rules_from_texts, warn_at
+from iron_proxy.matching.rule_index import RuleIndex
+from iron_proxy.messages.authority import Target
+from iron_proxy.messages.request import Request
+from iron_proxy.pipeline.exchange import Admission, Exchange
+from iron_proxy.pipeline.transform import RequestTransform, Scope, TransformContext
+from iron_proxy.pipeline.verdict import CONTINUE, Reject, Verdict
+
+# More than other indexes remember: every host that a workload uses passes here, the denied ones too.
+_HOSTS_REMEMBERED = 4096
+
+
+class Allowlist:
+    """See the module. `warn_only` lets everything pass and says so."""
+
+    name = "allowlist"
+    scopes = frozenset((Scope.TUNNEL, Scope.REQUEST))
+
+    def __init__(self, rules: Iterable[Rule], *, warn_only: bool = False) -> None:
+        self._index = RuleIndex(rules, _HOSTS_REMEMBERED)
+        self._warn_only = warn_only
+        self._settled: dict[Target, Admission] = {}
+        # One Admission per rule and answer, made once.
+        self._admissions = {
+            (rule, named): Admission(rule.describe(), named) for rule in self._index.rules for named in (False, True)
+        }
+
+    async def on_request(self, exchange: Exchange) -> Verdict:
+        """Admit the exchange, or reject it with the reason."""
+        request = exchange.request
+        if request.method == "CONNECT":
+            admission = self._admission_of_target(request.target)
+        else:
+            admission = self._settled.get(request.target) or self._admission_of_request(request)
+        if admission is not None:
+            exchange.admission = _joined(exchange.admission, admission)
+            return CONTINUE
+        reason = self._reason(request)
+        if not self._warn_only:
+            return Reject(reason)
+        exchange.annotate("action", "warn")
+        if exchange.admission is None:
+            exchange.admission = _admission_by_warning(reason)
+        return CONTINUE
+
+    def admits_target(self, target: Target) -> Admission | None:
+        """Whether any rule could admit some request to this host and port; with `warn`, always."""
+        admission = self._admission_of_target(target)
+        if admission is None and self._warn_only:
+            return _admission_by_warning(self._target_reason(target))
+        return admission
+
+    def _admission_of_target(self, target: Target) -> Admission | None:
+        rule = self._index.first_possible(target)
+        if rule is None:
+            return None
+        named = _is_nameable(target) and any(
+            other.names_address and other.admits_port(target.port) for other in self._index.candidates(target.host)
+        )
+        return self._admissions[rule, named]
+
+    def _admission_of_request(self, request: Request) -> Admission | None:
+        rule = self._index.first_match(request)
+        if rule is None:
+            return None
+        if rule.is_host_only and (rule.names_address or not _is_nameable(request.target)):
+            named = rule.names_address and _is_nameable(request.target)
+            return self._settle(request.target, self._admissions[rule, named])
+        # Any rule that fits may name the address: `*` above a CIDR must not hide it.
+        named = _is_nameable(request.target) and (
+            rule.names_address
+            or any(
+                other.names_address and other.mismatch_of(request) is None
+                for other in self._index.candidates(request.target.host)
+            )
+        )
+        return self._admissions[rule, named]
+
+    def _settle(self, target: Target, admission: Admission) -> Admission:
+        """Remember what is the same for every request to a destination."""
+        if len(self._settled) >= _HOSTS_REMEMBERED:
+            self._settled.clear()
+        self._settled[target] = admission
+        return admission
+
+    def _reason(self, request: Request) -> str:
+        if request.method == "CONNECT":
+            return self._target_reason(request.target)
+        return self._index.mismatch_reason(request)
+
+    def _target_reason(self, target: Target) -> str:
+        if self._index.candidates(target.host):
+            return "a rule matches the host, but not the port"
+        return "no rule matches the host"
+
+
+def _is_nameable(target: Target) -> bool:
+    return target.is_ip or target.host == "localhost"
+
+
+def _joined(earlier: Admission | None, admission: Admission) -> Admission:
+    """With two allowlists both must admit; that either names the address is enough."""
+    if earlier is not None and earlier.names_address and not admission.names_address:
+        return Admission(admission.rule, names_address=True)
+    return admission
+
+
+def _admission_by_warning(reason: str) -> Admission:
+    return Admission(f"allowlist warn: {reason}")
+
+
+def build(section: Section, context: TransformContext) -> RequestTransform:
+    """From `domains`, `cidrs`, `rules` and `warn`."""
+    rules = rules_from_texts(section, "domains", Rule.for_host)
+    rules += rules_from_texts(section, "cidrs", Rule.for_cidr)
+    rules += rules_from(section)
+    warn_only = section.boolean("warn")
+    section.finish()
+    if warn_only:
+        warn_at(
+            section, section.line, "warn", "requests that no rule matches are forwarded: the allowlist is not enforced"
+        )
+    elif not rules:
+        warn_at(section, section.line, "rules", "no domains, cidrs or rules: every request is rejected")
+    return Allowlist(rules, warn_only=warn_only)
