@@ -1,0 +1,63 @@
+"""
+`Secret`, a real credential that cannot print itself, and `Source`, which yields one when asked.
+
+How long a value stays fresh is `expiring_value.py`; which source a configuration names is `registry.py`. The text of
+a secret leaves through `reveal` only, and a structure test lists the few files that may call it.
+"""
+
+from typing import NoReturn, Protocol
+
+
+class Secret:
+    """
+    A real credential. It can be revealed on purpose; it cannot be printed, compared, hashed, copied or pickled.
+
+    `name` is what the audit record shows. `remedy` tells the operator what to do where the value cannot stand (say, a
+    file that ends in a newline); it never holds any of the value.
+    """
+
+    __slots__ = ("_value", "name", "remedy")
+
+    def __init__(self, name: str, value: str, remedy: str = "") -> None:
+        self.name = name
+        self.remedy = remedy
+        self._value = value
+
+    def reveal(self) -> str:
+        """The real value. Bytes that are not UTF-8 are surrogates, as in `os.environ`."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"<Secret {self.name}>"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    # An equality that answers is an oracle for whoever can call it; without __eq__ there is no __hash__ either.
+    def __eq__(self, other: object) -> NoReturn:
+        raise TypeError("a Secret is not to be compared")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret is not to be pickled or copied")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret is not to be pickled or copied")
+
+
+class Source(Protocol):
+    """One place that a secret comes from. Shared by all requests."""
+
+    @property
+    def name(self) -> str:
+        """What audit records and errors call it; never a value."""
+        ...
+
+    async def get(self) -> Secret:
+        """
+        The value now. Raises SecretUnavailable, whose message names the source.
+
+        The same object as before means the same value, so that callers may keep what they derived from it.
+        """
+        ...

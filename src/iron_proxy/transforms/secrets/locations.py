@@ -1,0 +1,168 @@
+"""
+Where tokens stand in a request: its header fields, query, path and body, in that order.
+
+Only looks; what is found is changed by `replace.py` once every decision has been made. The body is looked at as far
+as the proxy may hold it: what could not be seen is noted, and `settlement.py` decides what follows.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple, cast
+
+from iron_proxy.messages.headers import Pair
+from iron_proxy.messages.request import Request
+from iron_proxy.transforms.secrets.basic import decode_basic
+from iron_proxy.transforms.secrets.path import tokens_in_path
+from iron_proxy.transforms.secrets.plan import Owner, Plan, Scanner
+from iron_proxy.transforms.secrets.query import tokens_in_query
+from iron_proxy.transforms.secrets.tokens import Span, distinct_tokens
+
+# Upstreams refuse a body that its digest does not fit; what is swapped afterwards cannot fit.
+_DIGESTS = (b"content-md5", b"digest", b"content-digest", b"repr-digest")
+
+# The entries that one found token may stand for: the first one that has a secret takes its place.
+Hit = tuple[Owner, ...]
+
+
+class FieldToEdit(NamedTuple):
+    """A header field that holds tokens, or has to get the operator's spelling."""
+
+    position: int
+    scanner: Scanner
+    credentials: bytes | None  # what Basic holds, when the spans are in there
+    spans: list[Span]
+
+
+class Findings:
+    """What was found in one request."""
+
+    __slots__ = ("body", "body_hits", "body_is_cut", "body_is_encoded", "fields", "hits", "in_path", "in_query")
+
+    def __init__(self) -> None:
+        self.hits: list[Hit] = []  # one per token and place
+        self.fields: list[FieldToEdit] = []
+        self.in_query = False
+        self.in_path = False
+        self.body = b""
+        self.body_hits: list[Hit] = []  # those of `hits` that are in the body
+        self.body_is_cut = False  # longer than the proxy may hold: only its beginning was seen
+        self.body_is_encoded = False  # compressed: nothing of it was seen
+
+
+class SoleToken:
+    """The one token of a request: in the header field at `position`, from `start` to `end`, with its one owner."""
+
+    __slots__ = ("end", "owner", "position", "start", "wire_name")
+
+    def __init__(self, owner: Owner, position: int, start: int, end: int, wire_name: bytes | None) -> None:
+        self.owner = owner
+        self.position = position
+        self.start = start
+        self.end = end
+        self.wire_name = wire_name
+
+
+# No header holds a token. What it says of a place means nothing.
+NO_TOKEN = SoleToken(cast("Owner", None), 0, 0, 0, None)
+
+
+def find_sole_token(plan: Plan, pairs: list[Pair]) -> SoleToken | None:
+    """For plans that look at headers only: the one token, NO_TOKEN, or None when it is not that simple."""
+    names = plan.names
+    sole = NO_TOKEN
+    for position, (name, value) in enumerate(pairs):
+        scanner = names[name] if name in names else plan.header(name)
+        if scanner is None:
+            continue
+        if scanner.is_authorization and value[:1] in b"bB" and decode_basic(value) is not None:
+            return None
+        match = scanner.search(value)
+        if match is None and scanner.wire_name in (None, name):
+            continue
+        if match is None or sole is not NO_TOKEN:
+            return None
+        start, end = match.span()
+        owners = scanner.owners.get(match[0], ())
+        if len(owners) != 1 or (end < len(value) and scanner.search(value, end) is not None):
+            return None
+        sole = SoleToken(owners[0], position, start, end, scanner.wire_name)
+    return sole
+
+
+async def find_tokens(plan: Plan, request: Request, max_body_bytes: int | None) -> Findings:
+    """Look everywhere the plan says. Raises what reading the body raises."""
+    findings = Findings()
+    _look_at_headers(plan, request.headers.pairs, findings)
+    if plan.query is not None and request.raw_query:
+        _look_at_query(plan.query, request.raw_query, findings)
+    if plan.path is not None:
+        findings.in_path = _note(plan.path, tokens_in_path(request.raw_path, plan.path.tokens), findings.hits)
+    if plan.body is not None and not request.body.is_empty:
+        await _look_at_body(plan.body, request, max_body_bytes, findings)
+    return findings
+
+
+def digest_header(request: Request) -> str:
+    """The first header that vouches for the body's bytes, or ""."""
+    return next((name.decode("ascii") for name in _DIGESTS if request.headers.get(name) is not None), "")
+
+
+def _look_at_headers(plan: Plan, pairs: list[Pair], findings: Findings) -> None:
+    names = plan.names  # a look into the dict here: this loop runs for every request
+    for index, (name, value) in enumerate(pairs):
+        scanner = names[name] if name in names else plan.header(name)
+        if scanner is None:
+            continue
+        credentials, spans = _tokens_in_field(scanner, value)
+        if spans:
+            _note(scanner, distinct_tokens(spans), findings.hits)
+        # Parity: a header listed by name gets the operator's spelling whether or not it holds a token.
+        if spans or scanner.wire_name not in (None, name):
+            findings.fields.append(FieldToEdit(index, scanner, credentials, spans))
+
+
+def _tokens_in_field(scanner: Scanner, value: bytes) -> tuple[bytes | None, list[Span]]:
+    """Basic credentials are looked into; where they hold nothing, the base64 itself may be a token."""
+    if scanner.is_authorization:
+        credentials = decode_basic(value)
+        if credentials is not None:
+            spans = scanner.tokens.find(credentials)
+            if spans:
+                return credentials, spans
+    return None, scanner.tokens.find(value)
+
+
+def _look_at_query(scanner: Scanner, raw_query: bytes, findings: Findings) -> None:
+    for key, found in tokens_in_query(raw_query, scanner.tokens):
+        for token in found:
+            owners = scanner.owners.get(token)
+            if owners is not None:
+                findings.in_query = True
+                findings.hits.append(tuple(Owner(owner.entry, f"query:{key}", once=False) for owner in owners))
+
+
+async def _look_at_body(scanner: Scanner, request: Request, limit: int | None, findings: Findings) -> None:
+    if _is_encoded(request):
+        findings.body_is_encoded = True
+        return
+    content, is_whole = await request.body.peek(sys.maxsize if limit is None else limit)
+    findings.body_is_cut = not is_whole
+    if _note(scanner, distinct_tokens(scanner.tokens.find(content)), findings.body_hits):
+        findings.hits += findings.body_hits
+        findings.body = content
+
+
+def _note(scanner: Scanner, found: Iterable[bytes], hits: list[Hit]) -> bool:
+    """Add who owns what was found; a token that only shadows others has no owner. Returns whether any has."""
+    has_owner = False
+    for token in found:
+        owners = scanner.owners.get(token)
+        if owners is not None:
+            hits.append(owners)
+            has_owner = True
+    return has_owner
+
+
+def _is_encoded(request: Request) -> bool:
+    codings = b",".join(request.headers.get_all(b"content-encoding")).lower().split(b",")
+    return any(coding.strip() not in (b"", b"identity") for coding in codings)

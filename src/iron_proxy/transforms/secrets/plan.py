@@ -1,0 +1,199 @@
+"""
+Which tokens count where, compiled for the entries that apply to a request.
+
+What depends on the configuration and the destination alone is worked out once and kept: per destination the entries
+that could apply, per set of entries a `Plan`. A request to a host without secrets costs one look into a dict.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from iron_proxy.matching.rule import Mismatch, Rule
+from iron_proxy.matching.rule_index import RuleIndex
+from iron_proxy.messages.authority import Target
+from iron_proxy.messages.request import Request
+from iron_proxy.transforms.secrets.entries import Entry, Replacement
+from iron_proxy.transforms.secrets.tokens import TokenSet, longer_tokens
+
+# Clients choose hosts, ports and header names: what is remembered about them is bounded. A workload uses tens.
+_TARGETS_REMEMBERED = 1024
+_PLANS_REMEMBERED = 256
+_NAMES_REMEMBERED = 256
+
+_AUTHORIZATION = b"authorization"
+
+
+class Owner(NamedTuple):
+    """An entry whose token counts at some place, and what the audit record calls the place."""
+
+    entry: Entry
+    location: str
+    once: bool = True  # named once however many values hold the token
+
+
+class Scanner:
+    """The tokens that count at one place (`owners`, in configured order), compiled with what may shadow them."""
+
+    __slots__ = ("is_authorization", "owners", "search", "tokens", "wire_name")
+
+    def __init__(
+        self,
+        owners: dict[bytes, tuple[Owner, ...]],
+        tokens: TokenSet,
+        wire_name: bytes | None = None,
+        is_authorization: bool = False,
+    ) -> None:
+        self.owners = owners
+        self.tokens = tokens
+        self.search = tokens.search
+        self.wire_name = wire_name  # the spelling that an operator wants on the wire
+        self.is_authorization = is_authorization
+
+
+class Plan:
+    """What to look for in the requests that one set of entries applies to."""
+
+    __slots__ = ("_compiled", "_longer", "ambiguous", "body", "entries", "is_headers_only", "names", "path", "query")
+
+    def __init__(
+        self, entries: tuple[Entry, ...], ambiguous: Entry | None, longer: dict[bytes, frozenset[bytes]]
+    ) -> None:
+        self.entries = entries
+        self.ambiguous = ambiguous  # requires its token, and its rules cannot be decided on this path
+        self._longer = longer
+        self._compiled: dict[frozenset[bytes], TokenSet] = {}
+        self.names: dict[bytes, Scanner | None] = {}  # what `header` has answered
+        replaced = [(entry, entry.replacement) for entry in entries if entry.replacement is not None]
+        self.query = self._scanner((entry, how.token) for entry, how in replaced if how.in_query)
+        self.path = self._scanner(((entry, how.token) for entry, how in replaced if how.in_path), "path")
+        self.body = self._scanner(((entry, how.token) for entry, how in replaced if how.in_body), "body")
+        # Only header fields matter, and no entry demands or injects anything.
+        self.is_headers_only = (
+            all(part is None for part in (self.query, self.path, self.body, ambiguous))
+            and len(replaced) == len(entries)
+            and not any(entry.require for entry in entries)
+        )
+
+    def header(self, name: bytes) -> Scanner | None:
+        """What counts in fields of this name, in the client's spelling."""
+        if name in self.names:
+            return self.names[name]
+        scanner = self._header_scanner(name)
+        if len(self.names) < _NAMES_REMEMBERED:
+            self.names[name] = scanner
+        return scanner
+
+    def _header_scanner(self, name: bytes) -> Scanner | None:
+        owners: dict[bytes, tuple[Owner, ...]] = {}
+        wire_name = None
+        for entry in self.entries:
+            how = entry.replacement
+            pattern_name = None if how is None else _spelling_for(how, name)
+            if how is None or pattern_name is None:
+                continue
+            if pattern_name:
+                wire_name = pattern_name
+            location = f"header:{(pattern_name or name).decode('latin-1')}"
+            _add(owners, how.token, Owner(entry, location, once=bool(how.headers)))
+        if not owners:
+            return None
+        return Scanner(owners, self._token_set(owners), wire_name, name.lower() == _AUTHORIZATION)
+
+    def _scanner(self, wanted: Iterable[tuple[Entry, bytes]], location: str = "") -> Scanner | None:
+        owners: dict[bytes, tuple[Owner, ...]] = {}
+        for entry, token in wanted:
+            _add(owners, token, Owner(entry, location))
+        return Scanner(owners, self._token_set(owners)) if owners else None
+
+    def _token_set(self, tokens: Iterable[bytes]) -> TokenSet:
+        wanted = frozenset(tokens)
+        wanted = wanted.union(*(self._longer.get(token, frozenset()) for token in wanted))
+        if wanted not in self._compiled:
+            self._compiled[wanted] = TokenSet(wanted)
+        return self._compiled[wanted]
+
+
+class _Destination(NamedTuple):
+    """What could apply at one destination."""
+
+    candidates: tuple[tuple[Entry, tuple[Rule, ...]], ...]
+    plan: Plan | None  # when it is the same for every request
+
+
+class Plans:
+    """From a request to its plan."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._positions = {entry: position for position, entry in enumerate(entries)}
+        self._owners: dict[Rule, list[Entry]] = {}
+        for entry in self._positions:
+            for rule in entry.rules:
+                self._owners.setdefault(rule, []).append(entry)
+        self._index = RuleIndex(self._owners)
+        tokens = (entry.replacement.token for entry in self._positions if entry.replacement is not None)
+        self._longer = longer_tokens(tokens)
+        self._destinations: dict[Target, _Destination] = {}
+        self._plans: dict[tuple[tuple[Entry, ...], Entry | None], Plan] = {}
+
+    def for_request(self, request: Request) -> Plan | None:
+        """The plan for a request; None when no entry applies."""
+        destination = self._destination(request.target)
+        if destination.plan is not None or not destination.candidates:
+            return destination.plan
+        applicable, ambiguous = [], None
+        for entry, rules in destination.candidates:
+            mismatches = [None if rule.is_host_only else rule.mismatch_of(request) for rule in rules]
+            if None in mismatches:
+                applicable.append(entry)
+            elif entry.require and Mismatch.AMBIGUOUS_PATH in mismatches:
+                ambiguous = ambiguous or entry
+        if not applicable and ambiguous is None:
+            return None
+        return self._plan(tuple(applicable), ambiguous)
+
+    def first_possible(self, target: Target) -> Entry | None:
+        """The first entry that some request to this destination could use."""
+        candidates = self._destination(target).candidates
+        return candidates[0][0] if candidates else None
+
+    def _destination(self, target: Target) -> _Destination:
+        destination = self._destinations.get(target)
+        if destination is None:
+            if len(self._destinations) >= _TARGETS_REMEMBERED:
+                self._destinations.clear()
+            destination = self._destinations[target] = self._find(target)
+        return destination
+
+    def _find(self, target: Target) -> _Destination:
+        grouped: dict[Entry, list[Rule]] = {}
+        for rule in self._index.candidates(target.host):
+            if rule.admits_port(target.port):
+                for entry in self._owners[rule]:
+                    grouped.setdefault(entry, []).append(rule)
+        in_order = sorted(grouped, key=self._positions.__getitem__)
+        candidates = tuple((entry, tuple(grouped[entry])) for entry in in_order)
+        is_fixed = all(any(rule.is_host_only for rule in rules) for _, rules in candidates)
+        plan = self._plan(tuple(in_order), None) if candidates and is_fixed else None
+        return _Destination(candidates, plan)
+
+    def _plan(self, entries: tuple[Entry, ...], ambiguous: Entry | None) -> Plan:
+        plan = self._plans.get((entries, ambiguous))
+        if plan is None:
+            if len(self._plans) >= _PLANS_REMEMBERED:
+                self._plans.clear()
+            plan = self._plans[entries, ambiguous] = Plan(entries, ambiguous, self._longer)
+        return plan
+
+
+def _add(owners: dict[bytes, tuple[Owner, ...]], token: bytes, owner: Owner) -> None:
+    owners[token] = (*owners.get(token, ()), owner)
+
+
+def _spelling_for(replacement: Replacement, name: bytes) -> bytes | None:
+    """The operator's spelling of a field to scan, b"" when the client's stays, None when it is not scanned."""
+    if not replacement.headers:
+        return b""
+    for pattern in replacement.headers:
+        if pattern.matches(name):
+            return pattern.wire_name
+    return None

@@ -1,0 +1,99 @@
+"""
+Replace mode: proxy tokens become secrets, in place, once everything has been decided.
+
+One of the few places where a secret's text is revealed. A secret that cannot stand where its token stood fails the
+request with an error that names the source and the remedy, never the value.
+"""
+
+from collections.abc import Mapping
+
+from iron_proxy.messages.headers import InvalidHeader, check_field
+from iron_proxy.messages.request import Request
+from iron_proxy.secret_sources.source import Secret
+from iron_proxy.transforms.secrets.basic import with_credentials
+from iron_proxy.transforms.secrets.entries import Entry
+from iron_proxy.transforms.secrets.locations import FieldToEdit, Findings, SoleToken
+from iron_proxy.transforms.secrets.path import has_dot_segment, replace_in_path
+from iron_proxy.transforms.secrets.plan import Plan, Scanner
+from iron_proxy.transforms.secrets.query import replace_in_query
+from iron_proxy.transforms.secrets.tokens import replace_spans
+from iron_proxy.transforms.secrets.unfit import unfit_for_header, unfit_for_path
+
+Secrets = Mapping[Entry, Secret]
+
+
+def swap_tokens(plan: Plan, request: Request, findings: Findings, secrets: Secrets) -> None:
+    """Put the secrets in the place of what was found; tokens without one stay. Raises TransformError."""
+    for field in findings.fields:
+        _swap_in_field(request, field, secrets)
+    if findings.in_query and plan.query is not None and request.raw_query is not None:
+        swaps = _Swaps(plan.query, secrets)
+        request.raw_query = replace_in_query(request.raw_query, plan.query.tokens, swaps)
+    if findings.in_path and plan.path is not None:
+        _swap_in_path(request, plan.path, secrets)
+    if findings.body_hits and plan.body is not None:
+        request.body.replace(plan.body.tokens.replace(findings.body, _Swaps(plan.body, secrets)))
+
+
+def swap_sole_token(request: Request, found: SoleToken, secret: Secret) -> None:
+    """Swap the only token of a request, in its header field. Raises TransformError when the secret is unfit."""
+    name, value = request.headers.pairs[found.position]
+    text = secret.reveal().encode("utf-8", "surrogateescape")
+    value = value[: found.start] + text + value[found.end :]
+    try:
+        if found.wire_name is None:
+            request.headers.replace_value_at(found.position, value)
+        else:
+            request.headers.replace_at(found.position, found.wire_name, value)
+    except InvalidHeader:
+        raise unfit_for_header(secret, found.wire_name or name) from None
+
+
+class _Swaps:
+    """What takes a token's place: the value of its first owner that has one."""
+
+    __slots__ = ("_owners", "_secrets", "used")
+
+    def __init__(self, scanner: Scanner, secrets: Secrets) -> None:
+        self._owners = scanner.owners
+        self._secrets = secrets
+        self.used: list[Secret] = []
+
+    def __call__(self, token: bytes) -> bytes | None:
+        for owner in self._owners.get(token, ()):
+            secret = self._secrets.get(owner.entry)
+            if secret is not None:
+                self.used.append(secret)
+                return secret.reveal().encode("utf-8", "surrogateescape")
+        return None
+
+
+def _swap_in_field(request: Request, field: FieldToEdit, secrets: Secrets) -> None:
+    name, value = request.headers.pairs[field.position]
+    name = field.scanner.wire_name or name
+    swaps = _Swaps(field.scanner, secrets)
+    if field.credentials is not None:
+        value = with_credentials(value, replace_spans(field.credentials, field.spans, swaps))
+    elif field.spans:
+        value = replace_spans(value, field.spans, swaps)
+    try:
+        request.headers.replace_at(field.position, name, value)
+    except InvalidHeader:
+        raise unfit_for_header(_first_unfit(swaps.used), name) from None
+
+
+def _first_unfit(used: list[Secret]) -> Secret:
+    for secret in used:
+        try:
+            check_field(b"x", secret.reveal().encode("utf-8", "surrogateescape"))
+        except InvalidHeader:
+            return secret
+    return used[0]
+
+
+def _swap_in_path(request: Request, scanner: Scanner, secrets: Secrets) -> None:
+    swaps = _Swaps(scanner, secrets)
+    raw_path = replace_in_path(request.raw_path, scanner.tokens, swaps)
+    if swaps.used and has_dot_segment(raw_path):
+        raise unfit_for_path(swaps.used[0])
+    request.set_raw_path(raw_path)

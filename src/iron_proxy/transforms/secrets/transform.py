@@ -1,0 +1,130 @@
+"""
+The secrets transform: find proxy tokens, decide, fetch, then swap and inject.
+
+Nothing is changed before every entry has been decided on. Tokens are sought in what the client sent: neither a
+swapped nor an injected value is searched again. CONNECT carries no token and is not asked; the request inside is.
+"""
+
+from collections.abc import Iterable
+
+from iron_proxy.config.section import Section
+from iron_proxy.errors import SecretUnavailable
+from iron_proxy.messages.headers import Headers
+from iron_proxy.messages.response import Response
+from iron_proxy.pipeline.exchange import Exchange
+from iron_proxy.pipeline.transform import RequestTransform, Scope, TransformContext
+from iron_proxy.pipeline.verdict import CONTINUE, Reject, Verdict
+from iron_proxy.secret_sources.registry import SourceContext
+from iron_proxy.transforms.secrets.entries import Entry, entries_from
+from iron_proxy.transforms.secrets.locations import NO_TOKEN, Findings, SoleToken, find_sole_token, find_tokens
+from iron_proxy.transforms.secrets.plaintext import may_go_in_clear
+from iron_proxy.transforms.secrets.plan import Plan, Plans
+from iron_proxy.transforms.secrets.replace import swap_sole_token, swap_tokens
+from iron_proxy.transforms.secrets.settlement import Refusal, Settled, settle
+
+# RFC 9110 section 15.5.6: a 405 names what is allowed.
+_BUT_TRACE = (b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+
+
+class SecretsTransform:
+    """See the module. Without entries it lets everything pass."""
+
+    name = "secrets"
+    scopes = frozenset((Scope.REQUEST,))
+
+    def __init__(self, entries: Iterable[Entry], max_request_body_bytes: int | None = None) -> None:
+        self._plans = Plans(entries)
+        self._max_body_bytes = max_request_body_bytes
+
+    async def on_request(self, exchange: Exchange) -> Verdict:
+        """Swap and inject, or refuse. Raises TransformError when a secret cannot stand where it should go."""
+        request = exchange.request
+        if len(request.method) == len("TRACE") and request.method.upper() == "TRACE":
+            return self._refuse_trace(exchange)
+        plan = self._plans.for_request(request)
+        if plan is None:
+            return CONTINUE
+        if plan.ambiguous is not None:
+            sentence = "the path can be read in more than one way, so the rules of a required secret cannot be decided"
+            return _reject(exchange, Refusal(plan.ambiguous, "ambiguous_path", sentence))
+        if plan.is_headers_only:
+            # What nearly every request is: no token, or one token in one header of one entry that demands nothing.
+            found = find_sole_token(plan, request.headers.pairs)
+            if found is NO_TOKEN or (found is not None and await _swapped_alone(exchange, found)):
+                return CONTINUE
+        findings = await find_tokens(plan, request, self._max_body_bytes)
+        settled = await settle(plan, request, findings, self._max_body_bytes)
+        if isinstance(settled, Refusal):
+            return _reject(exchange, settled)
+        _apply(plan, exchange, findings, settled)
+        return CONTINUE
+
+    def _refuse_trace(self, exchange: Exchange) -> Verdict:
+        """TRACE (RFC 9110 section 9.3.8) sends the request back: the client would read the secret."""
+        entry = self._plans.first_possible(exchange.request.target)
+        if entry is None:
+            return CONTINUE
+        sentence = "TRACE would return the secret to the client"
+        return _reject(exchange, Refusal(entry, "trace", sentence, Response(405, Headers([_BUT_TRACE]))))
+
+
+async def _swapped_alone(exchange: Exchange, found: SoleToken) -> bool:
+    """
+    Swap the only token there is: a shortcut to the outcome of the general way (a property test holds them together).
+
+    False, with nothing changed, leaves everything to that.
+    """
+    owner, request = found.owner, exchange.request
+    entry = owner.entry
+    if not (entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)):
+        return False
+    try:
+        secret = await entry.source.get()
+    except SecretUnavailable:
+        return False
+    swap_sole_token(request, found, secret)
+    exchange.annotate("swapped", [{"secret": entry.name, "locations": [owner.location]}])
+    return True
+
+
+def build(section: Section, context: TransformContext) -> RequestTransform:
+    """From `secrets`, and the seed's `source: env` beside it. No source is asked for a value yet."""
+    entries = entries_from(section, SourceContext(context.environment, context.clock))
+    return SecretsTransform(entries, context.max_request_body_bytes)
+
+
+def _apply(plan: Plan, exchange: Exchange, findings: Findings, settled: Settled) -> None:
+    swapped, injected = _locations(plan, findings, settled), []
+    swap_tokens(plan, exchange.request, findings, settled.secrets)
+    for entry in plan.entries:
+        if entry.injection is not None and entry in settled.secrets:
+            entry.injection.apply(exchange.request, settled.secrets[entry])
+            injected.append({"secret": entry.name, "locations": [entry.injection.location]})
+    if swapped:
+        exchange.annotate("swapped", swapped)
+    if injected:
+        exchange.annotate("injected", injected)
+    if settled.unavailable:
+        exchange.annotate("secret_unavailable", settled.unavailable)
+    if findings.body_is_cut:
+        exchange.annotate("body_truncated", True)
+
+
+def _locations(plan: Plan, findings: Findings, settled: Settled) -> list[dict[str, object]]:
+    """For the audit record: which secrets took a token's place, and where."""
+    places: dict[Entry, list[str]] = {}
+    for owners in findings.hits:
+        for owner in owners:
+            if owner.entry in settled.secrets:
+                locations = places.setdefault(owner.entry, [])
+                if not (owner.once and owner.location in locations):
+                    locations.append(owner.location)
+                break
+    return [{"secret": entry.name, "locations": places[entry]} for entry in plan.entries if entry in places]
+
+
+def _reject(exchange: Exchange, refusal: Refusal) -> Reject:
+    exchange.annotate("rejected", refusal.entry.name)
+    if refusal.code:
+        exchange.annotate("reject_reason", refusal.code)
+    return Reject(f'secret "{refusal.entry.name}": {refusal.sentence}', refusal.response)

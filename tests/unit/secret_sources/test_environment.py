@@ -1,0 +1,38 @@
+"""The `env` source."""
+
+import pytest
+
+from iron_proxy.errors import SecretUnavailable
+from iron_proxy.secret_sources.environment import EnvironmentSource
+
+
+async def test_the_variable_is_the_secret_and_its_name_the_name() -> None:
+    source = EnvironmentSource("OPENAI_API_KEY", {"OPENAI_API_KEY": "sk-real"})
+
+    secret = await source.get()
+
+    assert (secret.name, secret.reveal()) == ("OPENAI_API_KEY", "sk-real")
+    assert await source.get() is secret
+
+
+@pytest.mark.parametrize("environment", [{}, {"K": ""}], ids=["unset", "empty"])
+async def test_a_variable_without_a_value_is_unavailable(environment: dict[str, str]) -> None:
+    with pytest.raises(SecretUnavailable, match='env var "K" is not set or empty'):
+        await EnvironmentSource("K", environment).get()
+
+
+async def test_a_variable_set_later_is_found() -> None:
+    environment: dict[str, str] = {}
+    source = EnvironmentSource("K", environment)
+
+    environment["K"] = "late"
+
+    assert (await source.get()).reveal() == "late"
+
+
+def test_building_warns_of_a_missing_value_and_does_not_fail(caplog: pytest.LogCaptureFixture) -> None:
+    EnvironmentSource.with_warning("K", {})
+    EnvironmentSource.with_warning("SET", {"SET": "x"})
+
+    assert caplog.messages == ["secret source has no value yet"]
+    assert vars(caplog.records[0])["fields"] == {"secret": "K"}
