@@ -1,0 +1,1 @@
+"""argv in, exit status out; the only folder that prints or exits."""
