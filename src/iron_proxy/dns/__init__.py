@@ -1,0 +1,1 @@
+"""The DNS server that sends workloads to the proxy: question to answer, wire format, sockets, passthrough."""
