@@ -1,0 +1,1 @@
+"""One record for everything that reaches us: what happened (outcome), the fields (record), how it is written."""

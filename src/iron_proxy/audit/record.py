@@ -1,0 +1,121 @@
+"""
+The fields of a record, once: `RequestRecord` for a request, `EventRecord` for what is not one (a handshake, a name).
+
+The field order is the order on the wire of the default envelope. Fields that do not apply are left out.
+"""
+
+import time
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from iron_proxy.audit.outcome import Allowed, ClientGone, Failed, Outcome, Rejected, Stubbed, action_of
+
+Optional = UnsetType | str
+
+
+class RequestRecord(Struct, kw_only=True):
+    """One request, CONNECT or SOCKS5 opening, in the seed's documented schema plus our own fields."""
+
+    time: str
+    level: str
+    msg: str = "request"
+    host: str
+    method: str
+    path: str
+    action: str
+    status_code: int
+    duration_ms: float
+    rejected_by: Optional = UNSET
+    stubbed_by: Optional = UNSET
+    reason: Optional = UNSET                    # why it was refused, in one sentence
+    error: Optional = UNSET
+    remote_addr: str
+    sni: str
+    mode: str = "mitm"
+    tunnel: UnsetType | dict[str, Any] = UNSET
+    request_transforms: list[dict[str, Any]]
+    response_transforms: list[dict[str, Any]]
+    body_capture: UnsetType | dict[str, Any] = UNSET
+
+
+class EventRecord(Struct, kw_only=True):
+    """Something audited that is not a request: a refused handshake, a DNS name, a connection that made no sense."""
+
+    time: str
+    level: str
+    msg: str = "event"
+    event: str                                  # "handshake", "connection", "dns"
+    action: str
+    reason: Optional = UNSET
+    remote_addr: str = ""
+    sni: Optional = UNSET
+    host: Optional = UNSET
+    dns: UnsetType | dict[str, Any] = UNSET
+    tunnel: UnsetType | dict[str, Any] = UNSET
+
+
+Record = RequestRecord | EventRecord
+
+
+def request_record(
+    outcome: Outcome,
+    *,
+    host: str,
+    method: str,
+    path: str,
+    client: str,
+    server_name: str,
+    duration: float,
+    request_traces: list[dict[str, Any]],
+    response_traces: list[dict[str, Any]],
+) -> RequestRecord:
+    """The record of one request. `duration` is in seconds."""
+    action, status, level = ("allow", outcome.status, "INFO") if type(outcome) is Allowed else action_of(outcome)
+    record = RequestRecord(
+        time=timestamp(),
+        level=level,
+        host=host,
+        method=method,
+        path=path,
+        action=action,
+        status_code=status,
+        duration_ms=int(duration * 1e6) / 1e3,
+        remote_addr=client,
+        sni=server_name,
+        request_transforms=request_traces,
+        response_transforms=response_traces,
+    )
+    if action != "allow":
+        _explain(record, outcome)
+    return record
+
+
+def _explain(record: RequestRecord, outcome: Outcome) -> None:
+    match outcome:
+        case Rejected(_, reason, by):
+            record.reason = reason
+            if by is not None:
+                record.rejected_by = by
+        case Stubbed(_, by):
+            record.stubbed_by = by
+        case Failed(_, error):
+            record.error = error
+        case ClientGone():
+            record.reason = "the client went away"
+        case _:
+            pass
+
+
+_second = 0
+_second_text = ""
+
+
+def timestamp() -> str:
+    """Now, as RFC 3339 in UTC with microseconds. The part down to the second is formatted once a second."""
+    global _second, _second_text
+    now = time.time()
+    second = int(now)
+    if second != _second:
+        _second, _second_text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    return f"{_second_text}.{int((now - second) * 1e6):06d}Z"

@@ -1,0 +1,59 @@
+"""
+Deadlines for many waits at the price of none: a stream notes when its wait runs out, one timer per loop looks around.
+
+A timer per read would cost more than the read. The sweep runs four times a second, so a deadline may be met up to a
+quarter of a second late; all of ours are in whole seconds.
+"""
+
+import asyncio
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+SWEEP_SECONDS = 0.25
+
+
+class Expirable(Protocol):
+    """Something with deadlines in loop time (infinity: none); `expire` is called once one has passed."""
+
+    deadline: float
+    write_deadline: float
+
+    def expire(self) -> None:
+        """Fail the wait whose deadline has passed."""
+        ...
+
+
+class DeadlineSweep:
+    """The watched streams of one event loop. The timer runs only while something is watched."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._watched: set[Expirable] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, stream: Expirable) -> None:
+        """Look after a stream until `forget`."""
+        self._watched.add(stream)
+        if self._timer is None:
+            self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def forget(self, stream: Expirable) -> None:
+        """Stop looking after a stream."""
+        self._watched.discard(stream)
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for stream in [each for each in self._watched if each.deadline < now or each.write_deadline < now]:
+            stream.expire()
+        self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep) if self._watched else None
+
+
+_SWEEPS: WeakKeyDictionary[asyncio.AbstractEventLoop, DeadlineSweep] = WeakKeyDictionary()
+
+
+def sweep_of(loop: asyncio.AbstractEventLoop) -> DeadlineSweep:
+    """The one sweep of a loop."""
+    sweep = _SWEEPS.get(loop)
+    if sweep is None:
+        sweep = _SWEEPS[loop] = DeadlineSweep(loop)
+    return sweep

@@ -1,0 +1,92 @@
+"""One HTTP/1.1 connection to an upstream: a request out, a response in, again and again while both sides agree."""
+
+from iron_proxy.errors import UpstreamDisconnected, UpstreamTimeout
+from iron_proxy.messages.authority import Target
+from iron_proxy.protocols.http1.events import ResponseHead
+from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
+from iron_proxy.streams.http1_reader import ResponseReader
+from iron_proxy.streams.socket_stream import SocketStream
+from iron_proxy.streams.tls_stream import TLSStream
+
+# Parity: upstream has none. A model may think between two tokens for minutes; ten of them mean it is dead.
+BODY_IDLE_TIMEOUT = 600.0
+# An upstream that takes nothing of an upload for this long is stuck.
+WRITE_TIMEOUT = 120.0
+
+
+# What a connection may be reused for: scheme, host and port, and whether the operator named the address literally. That
+# belongs to it because a connection to an address that only an explicit word made dialable must not serve a request
+# without that word.
+OriginKey = tuple[str, Target, bool]
+
+
+class UpstreamConnection:
+    """Owned by one exchange at a time; between exchanges by the pool. `key` is the pool's name for its origin."""
+
+    __slots__ = ("broken", "idle_since", "is_idle", "key", "reader", "stream", "uses")
+
+    def __init__(self, stream: SocketStream | TLSStream, key: OriginKey) -> None:
+        self.stream = stream
+        self.key = key
+        self.reader = ResponseReader(stream)
+        self.reader.body_timeout = BODY_IDLE_TIMEOUT
+        self.uses = 0
+        self.is_idle = False                  # in the pool; kept by the pool
+        self.idle_since = 0.0
+        self.broken = False                   # not to be used again, whatever the response said
+
+    def write_nowait(self, data: bytes) -> bool:
+        """Send a piece of the request; True when `drain` should be awaited. Raises UpstreamDisconnected."""
+        try:
+            return self.stream.write_nowait(data)
+        except StreamReset as error:
+            raise UpstreamDisconnected("the upstream closed the connection while the request was sent") from error
+
+    async def drain(self) -> None:
+        """Wait until the upstream has taken enough of it. Raises UpstreamDisconnected, UpstreamTimeout."""
+        try:
+            await self.stream.drain(WRITE_TIMEOUT)
+        except StreamTimeout as error:
+            raise UpstreamTimeout("the upstream stopped taking the request") from error
+        except StreamReset as error:
+            raise UpstreamDisconnected("the upstream closed the connection while the request was sent") from error
+
+    async def write(self, data: bytes) -> None:
+        """Both. Raises UpstreamDisconnected, UpstreamTimeout."""
+        if self.write_nowait(data):
+            await self.drain()
+
+    def expect(self, method: str) -> None:
+        """A request with this method is about to be sent."""
+        self.uses += 1
+        reader = self.reader
+        reader.received_any = reader.message_ended = False
+        reader.trailers = []
+        reader.parser.expect(method)
+
+    def is_reusable(self, head: ResponseHead) -> bool:
+        """Whether, after this response, the next request can go on this connection."""
+        return head.keep_alive and not self.broken and self.reader.message_ended and not self.stream.has_ended
+
+    def is_quiet(self) -> bool:
+        """Nothing has come in unasked: bytes before a request are an answer to nobody (response splitting)."""
+        stream = self.stream
+        if stream.has_ended or self.reader.parser.unread:
+            return False
+        if not stream.has_unread:
+            return True
+        # TLS 1.3 session tickets arrive unasked and hold no data.
+        if not isinstance(stream, TLSStream):
+            return False
+        try:
+            return not stream.read_nowait() and not stream.has_ended
+        except StreamReset:
+            return False
+
+    def close(self) -> None:
+        """Close in order; what the upstream still sends is not wanted."""
+        self.stream.close()
+
+    def abort(self) -> None:
+        """Close with a reset: the upstream must not take a half-sent request for a whole one."""
+        self.stream.abort()
