@@ -1,0 +1,112 @@
+"""
+`iron-proxy demo`: show what the proxy does, with nothing configured and no internet.
+
+What happens is in `demo/run.py`, what must come of it in `demo/checks.py`; here are the flags, the printing and the
+exit status: 0 when all went as it should, 1 at any surprise. Called by `cli/main.py`.
+"""
+
+import os
+import signal
+import sys
+from io import TextIOWrapper
+from types import FrameType
+from typing import Any, Self
+
+from iron_proxy.cli.main import FAILURE, OK, USAGE
+from iron_proxy.errors import IronProxyError
+from iron_proxy.go_compat.flags import Flag, FlagError, FlagSet, HelpRequested
+
+FLAGS = FlagSet(
+    "demo",
+    [
+        Flag("json", False, "print one JSON object instead of the table"),
+        Flag("no-color", False, "print without colours; so does a variable NO_COLOR that is not empty"),
+    ],
+)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the demo; returns the exit status."""
+    try:
+        flags = FLAGS.parse(arguments)
+    except HelpRequested:
+        print(FLAGS.usage(), end="", file=sys.stderr)
+        return OK
+    except FlagError as error:
+        return _refuse(str(error))
+    if flags.positional:
+        return _refuse(f'unexpected argument "{flags.positional[0]}"')
+    with _Interruption() as interruption:
+        try:
+            return _show_json(interruption) if flags.boolean("json") else _show(interruption, flags.boolean("no-color"))
+        except IronProxyError as error:
+            print(f"error: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            print("error: interrupted; everything has been stopped and removed", file=sys.stderr)
+        return FAILURE
+
+
+def _refuse(message: str) -> int:
+    print(message, FLAGS.usage(), sep="\n", end="", file=sys.stderr)
+    return USAGE
+
+
+class _Interruption:
+    """
+    Signals that end a program, held until they can be obeyed: the demo's process and files go with it.
+
+    An exception out of nowhere could strike between the making of a thing and the note that it is to be unmade.
+    """
+
+    def __init__(self) -> None:
+        self._is_due = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, action in self._before.items():
+            signal.signal(number, action)
+
+    def checkpoint(self) -> None:
+        """Raise KeyboardInterrupt if a signal has come."""
+        if self._is_due:
+            raise KeyboardInterrupt
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self._is_due:  # somebody is impatient
+            raise KeyboardInterrupt
+        self._is_due = True
+
+
+def _show(interruption: _Interruption, no_color: bool) -> int:
+    # Heavy from here on: cryptography, dnspython, rich.
+    from rich.console import Console
+
+    from iron_proxy.demo.checks import find_surprises
+    from iron_proxy.demo.report import introduction, report
+    from iron_proxy.demo.run import run_demo
+
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an arrow must not end the demo where output is ASCII
+    is_plain = no_color or bool(os.environ.get("NO_COLOR"))
+    console = Console(color_system=None if is_plain else "auto", highlight=False)
+    console.print(introduction())
+    demo = run_demo(checkpoint=interruption.checkpoint)
+    surprises = find_surprises(demo)
+    console.print(report(demo, surprises))
+    return FAILURE if surprises.sentences else OK
+
+
+def _show_json(interruption: _Interruption) -> int:
+    from iron_proxy.demo.checks import find_surprises
+    from iron_proxy.demo.json_report import json_report
+    from iron_proxy.demo.run import run_demo
+
+    demo = run_demo(checkpoint=interruption.checkpoint)
+    surprises = find_surprises(demo)
+    print(json_report(demo, surprises))
+    return FAILURE if surprises.sentences else OK

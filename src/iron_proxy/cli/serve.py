@@ -1,0 +1,84 @@
+"""
+The default command: configuration, CA files, then serve until a signal.
+
+The order is contract: a launcher may delete `ca.key` half a second after exec, so the configuration and the CA's files
+are read before anything heavy is imported.
+"""
+
+import logging
+import os
+import sys
+
+from iron_proxy.certs.ca_files import CAFiles, read_ca_files
+from iron_proxy.cli.main import FAILURE, OK, USAGE
+from iron_proxy.config.loading import examine_config
+from iron_proxy.config.problems import Problems
+from iron_proxy.config.schema import Config, TLSConfig
+from iron_proxy.errors import ConfigError, IronProxyError
+from iron_proxy.go_compat.flags import Flag, FlagError, FlagSet, HelpRequested
+
+FLAGS = FlagSet(
+    "iron-proxy",
+    [
+        Flag("config", "", "the YAML file; without it, environment and defaults only", "FILE"),
+        Flag("token", "", "control plane token: not available in this version", "TOKEN"),
+    ],
+)
+
+COMMANDS = """\
+Other commands:
+  iron-proxy generate-ca   make a CA certificate and key (-h for its flags)
+  iron-proxy demo          see the proxy at work on this machine; nothing to configure
+  iron-proxy version       print the version
+
+Environment variables IRON_* override keys of the file: docs/reference/environment.md"""
+
+
+def run(arguments: list[str]) -> int:
+    """Serve; returns the exit status."""
+    try:
+        flags = FLAGS.parse(arguments)
+    except HelpRequested:
+        print(f"{FLAGS.usage()}\n{COMMANDS}", file=sys.stderr)
+        return OK
+    except FlagError as error:
+        print(f"{error}\n{FLAGS.usage()}", file=sys.stderr)
+        return USAGE
+    if flags.text("token") or os.environ.get("IRON_PROXY_TOKEN"):
+        print("error: managed mode (-token, IRON_PROXY_TOKEN) is not available in this version", file=sys.stderr)
+        return USAGE
+    return _load_and_serve(flags.text("config"))
+
+
+def _load_and_serve(path: str) -> int:
+    try:
+        config, problems = examine_config(path or None, os.environ)
+        return _serve(config, problems, None if problems.errors else _read_ca(config.tls))
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return USAGE
+    except IronProxyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILURE
+
+
+def _read_ca(tls: TLSConfig) -> CAFiles | None:
+    """None when no listener needs a CA: the configuration was checked for that."""
+    return read_ca_files(tls.ca_cert, tls.ca_key) if tls.ca_cert and tls.ca_key else None
+
+
+def _serve(config: Config, problems: Problems, ca_files: CAFiles | None) -> int:
+    # Heavy from here on: cryptography, the event loop, the protocols.
+    from iron_proxy.audit.emitter import write_to
+    from iron_proxy.runtime.assemble import build_pipeline
+    from iron_proxy.runtime.process_log import report, start_logging
+    from iron_proxy.runtime.serving import serve_until_signal
+
+    start_logging(config.log.level, write_to(2))
+    pipeline = build_pipeline(config, os.environ)
+    problems.raise_if_any()                       # the file's and the transforms', all at once
+    for warning in problems.warnings:
+        report(logging.WARNING, warning)
+    serve_until_signal(config, pipeline, ca_files)
+    return OK

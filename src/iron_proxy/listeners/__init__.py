@@ -1,0 +1,1 @@
+"""Sockets that accept; each turns a connection into a call of `proxy/`."""

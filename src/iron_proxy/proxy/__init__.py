@@ -1,0 +1,1 @@
+"""The life of one connection and one request. Read `handler.py` first."""

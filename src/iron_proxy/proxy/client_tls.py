@@ -1,0 +1,96 @@
+"""
+TLS with a client: read its ClientHello first, decide which name to be, then shake hands as that name.
+
+Used by the HTTPS listener and inside tunnels. A name that policy could never admit still gets a leaf (so that the
+client sees our 403 rather than a broken connection), but from a small cache of its own.
+"""
+
+from time import monotonic
+
+from iron_proxy.errors import BadHandshake, BadRequest, IronProxyError
+from iron_proxy.messages.authority import Target, parse_host
+from iron_proxy.pipeline.exchange import Tunnel
+from iron_proxy.protocols.client_hello import ClientHello, ClientHelloParser
+from iron_proxy.proxy import timeouts
+from iron_proxy.proxy.services import Services
+from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
+from iron_proxy.streams.socket_stream import SocketStream
+from iron_proxy.streams.tls_stream import TLSError, TLSStream
+
+HTTPS_PORT = 443
+
+
+class PlainTextOnTLS(BadHandshake):
+    """The client speaks HTTP where TLS is spoken: worth an answer that says so."""
+
+
+async def accept_tls(stream: SocketStream, services: Services, tunnel: Tunnel | None) -> tuple[TLSStream, str]:
+    """
+    (the TLS stream, the name it was set up for). Raises BadHandshake with a fixed sentence.
+
+    A client that connects to an IP address sends no name: it is served as the address it asked the tunnel for, or
+    connected to, if policy could admit that.
+    """
+    with services.opening(stream):
+        hello = await _read_client_hello(stream)
+    host, is_ip = _name_for(hello, stream, services, tunnel)
+    context = services.leaves.cached(host)
+    if context is None:
+        port = tunnel.target.port if tunnel is not None else HTTPS_PORT
+        admitted = services.snapshot.pipeline.could_admit(Target(host, port, is_ip))
+        try:
+            context = await services.leaves.context_for(host, is_ip, admitted)
+        except IronProxyError as error:
+            raise BadHandshake(str(error)) from error
+        except Exception as error:               # whatever it was, the connection leaves its record
+            raise BadHandshake("no certificate could be made for the name") from error
+    tls = TLSStream(stream, context, server_side=True)
+    try:
+        await tls.handshake(timeouts.TLS_HANDSHAKE)
+    except TLSError as error:
+        raise BadHandshake(f"the client's TLS handshake failed: {error.reason}") from error
+    except (StreamReset, StreamTimeout) as error:
+        raise BadHandshake("the client did not complete the TLS handshake") from error
+    return tls, host
+
+
+async def _read_client_hello(stream: SocketStream) -> ClientHello:
+    parser = ClientHelloParser()
+    deadline = monotonic() + timeouts.TLS_HANDSHAKE      # for all of it: a trickle does not stretch it
+    while True:
+        try:
+            data = await stream.read(max(0.0, deadline - monotonic()))
+        except (StreamReset, StreamTimeout) as error:
+            raise BadHandshake("the client did not send a ClientHello in time") from error
+        if not data:
+            raise BadHandshake("the client closed the connection before its ClientHello was complete")
+        if not parser.consumed and b"A" <= data[:1] <= b"Z":
+            raise PlainTextOnTLS("the client sent an HTTP request where TLS is spoken")
+        hello = parser.receive(data)
+        if hello is not None:
+            stream.push_back(parser.consumed)
+            return hello
+
+
+def _name_for(
+    hello: ClientHello, stream: SocketStream, services: Services, tunnel: Tunnel | None
+) -> tuple[str, bool]:
+    if hello.server_name is not None:
+        return hello.server_name, False
+    if tunnel is not None:
+        return tunnel.target.host, tunnel.target.is_ip
+    address = _local_address(stream)
+    if address is None or not services.snapshot.pipeline.could_admit(Target(address, HTTPS_PORT, True)):
+        raise BadHandshake("the client sent no server name (SNI), and the address it connected to is not allowed")
+    return address, True
+
+
+def _local_address(stream: SocketStream) -> str | None:
+    name = stream.extra("sockname")
+    try:
+        host = str(name[0]).partition("%")[0]
+        if host.startswith("::ffff:") and "." in host:
+            host = host[7:]
+        return parse_host(f"[{host}]".encode() if ":" in host else host.encode())[0]
+    except (TypeError, IndexError, BadRequest):
+        return None

@@ -1,0 +1,120 @@
+"""
+A request head → a Request, or a BadRequest that says why not. Nothing here looks at policy.
+
+What is refused: anything that the next reader could take for another destination or another path than we do. Host,
+server name and tunnel target must be the same host (decision of `docs/adr/0003`).
+"""
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from iron_proxy.errors import BadRequest
+from iron_proxy.messages.authority import DEFAULT_PORTS, parse_target
+from iron_proxy.messages.body import Body, BodySource
+from iron_proxy.messages.headers import Headers
+from iron_proxy.messages.request import Request
+from iron_proxy.pipeline.exchange import Tunnel
+from iron_proxy.protocols.http1.events import RequestHead
+from iron_proxy.protocols.http1.framing import NO_BODY, Length
+from iron_proxy.protocols.websocket_handshake import wants_websocket
+
+_ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)")
+# A path that may hold dot segments in some reader's eyes; the careful check runs only then.
+_MAYBE_DOTS = re.compile(rb"(?:^|[/\\])\.|%|\\")
+_SLASH = 0x2F
+_SEPARATORS = re.compile(rb"[/\\]")
+
+
+def check_request(
+    head: RequestHead, source: BodySource, *, scheme: str, server_name: str, tunnel: Tunnel | None
+) -> Request:
+    """
+    The request that a head describes, as it arrived on a connection.
+
+    `scheme` is what the connection speaks; `server_name` the name its TLS was set up for, or "". Raises BadRequest.
+    """
+    raw_target = head.target
+    if raw_target[0] == _SLASH and len(head.host_fields) == 1 and head.host_fields[0] and b"#" not in raw_target:
+        authority = head.host_fields[0]          # what nearly every request looks like
+    else:
+        authority, raw_target = _authority_and_target(head, scheme)
+    target = parse_target(authority, tunnel.target.port if tunnel is not None else DEFAULT_PORTS[scheme])
+    if server_name and target.host != server_name:
+        raise BadRequest("SNI and Host header mismatch")
+    if tunnel is not None and target != tunnel.target:
+        raise BadRequest("tunnel target and Host header mismatch", 421)
+    raw_path, mark, query = raw_target.partition(b"?")
+    if _MAYBE_DOTS.search(raw_path):
+        check_path(raw_path)
+    body = Body(None, 0) if head.framing is NO_BODY else _body(head, source)
+    request = Request(
+        head.method, scheme, target, raw_path or b"/", query if mark else None, Headers(head.pairs), body
+    )
+    if head.upgrade and wants_websocket(head.upgrade, head.connection):
+        request.upgrade = b"websocket"           # any other upgrade is not offered to the upstream
+    request.accepts_trailers = head.te_trailers
+    return request
+
+
+def _authority_and_target(head: RequestHead, scheme: str) -> tuple[bytes, bytes]:
+    """(authority, target in origin form) by RFC 9112 section 3.2."""
+    hosts = head.host_fields
+    if len(hosts) > 1:
+        raise BadRequest("more than one Host header")
+    target = head.target
+    if b"#" in target:
+        raise BadRequest("the request target holds a fragment")
+    if target[:1] == b"/" or (target == b"*" and head.method == "OPTIONS"):
+        if not hosts or not hosts[0]:
+            raise BadRequest("missing Host header")
+        return hosts[0], target
+    return _from_absolute_form(head, scheme)
+
+
+def _from_absolute_form(head: RequestHead, scheme: str) -> tuple[bytes, bytes]:
+    absolute = _ABSOLUTE.fullmatch(head.target)
+    if absolute is None:
+        raise BadRequest("malformed request target")
+    if absolute[1].lower() != scheme.encode():
+        # An https URL on a plain connection would have to go upstream as plain text: never.
+        raise BadRequest("the scheme of the request target does not fit this connection")
+    authority = absolute[2]
+    if head.host_fields:
+        default_port = DEFAULT_PORTS[scheme]
+        if parse_target(head.host_fields[0], default_port) != parse_target(authority, default_port):
+            raise BadRequest("request target and Host header mismatch")
+    elif head.minor_version == 1:
+        raise BadRequest("missing Host header")
+    path = absolute[3]
+    return authority, path if path[:1] == b"/" else b"/" + path
+
+
+def check_path(raw_path: bytes) -> None:
+    """Refuse dot segments, in any spelling that some server resolves (RFC 3986 section 5.2.4)."""
+    if has_dot_segments(raw_path):
+        raise BadRequest("path contains dot segments")
+
+
+def has_dot_segments(raw_path: bytes) -> bool:
+    """Whether a segment is `.` or `..` raw or after up to two decodings, `;` parameters aside, `\\` as a separator."""
+    form = raw_path
+    for _ in range(3):
+        for segment in _SEPARATORS.split(form):
+            if segment.partition(b";")[0] in (b".", b".."):
+                return True
+        if b"%" not in form:
+            return False
+        form = unquote_to_bytes(form)
+    return False
+
+
+def _body(head: RequestHead, source: BodySource) -> Body:
+    framing = head.framing
+    return Body(source, framing.size if isinstance(framing, Length) else None)
+
+
+def described(head: RequestHead) -> tuple[str, str, str]:
+    """(host, method, path) of a head that was refused, for its audit record: as sent, made printable."""
+    host = head.host_fields[0] if head.host_fields else b""
+    path = unquote_to_bytes(head.target.partition(b"?")[0])
+    return host.decode("utf-8", "replace"), head.method, path.decode("utf-8", "replace")

@@ -1,0 +1,54 @@
+"""The tunnel listener's SOCKS5 side (RFC 1928): handshake, decision, reply."""
+
+from time import monotonic
+
+from iron_proxy.errors import BadHandshake
+from iron_proxy.messages.headers import Headers
+from iron_proxy.pipeline.exchange import Tunnel
+from iron_proxy.protocols.socks5 import HandshakeFailed, Reply, SendBytes, Socks5ServerHandshake, TunnelRequested, reply
+from iron_proxy.proxy import timeouts
+from iron_proxy.proxy.connection import ClientConnection
+from iron_proxy.proxy.tunnel_policy import decide_tunnel
+from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
+
+
+async def open_tunnel(client: ClientConnection) -> Tunnel | None:
+    """
+    The tunnel a SOCKS5 client asked for, with the success reply sent; None when policy refused it.
+
+    Bytes sent behind the handshake are kept for the inner protocol. Raises BadHandshake.
+    """
+    handshake = Socks5ServerHandshake()
+    with client.services.opening(client.stream):
+        request = await _requested(client, handshake)
+    decision = await decide_tunnel(client, request.target, Headers())
+    stream = client.stream
+    try:
+        if not isinstance(decision, Tunnel):
+            await stream.write(reply(Reply.NOT_ALLOWED), timeouts.WRITE)
+            return None
+        await stream.write(reply(Reply.SUCCEEDED), timeouts.WRITE)
+    except (StreamReset, StreamTimeout) as error:
+        raise BadHandshake("the client left during the SOCKS5 handshake") from error
+    stream.push_back(handshake.unread)
+    return decision
+
+
+async def _requested(client: ClientConnection, handshake: Socks5ServerHandshake) -> TunnelRequested:
+    stream = client.stream
+    deadline = monotonic() + timeouts.REQUEST_HEAD       # for all of it: a trickle does not stretch it
+    while True:
+        try:
+            data = await stream.read(max(0.0, deadline - monotonic()))
+            if not data:
+                raise BadHandshake("the client closed the connection during the SOCKS5 handshake")
+            for event in handshake.receive(data):
+                match event:
+                    case SendBytes(content):
+                        await stream.write(content, timeouts.WRITE)
+                    case TunnelRequested():
+                        return event
+                    case HandshakeFailed(reason):
+                        raise BadHandshake(f"SOCKS5: {reason}")
+        except (StreamReset, StreamTimeout) as error:
+            raise BadHandshake("the client did not complete the SOCKS5 handshake") from error

@@ -1,0 +1,58 @@
+"""The first argument chooses the command; without one, the proxy is served."""
+
+import sys
+
+import pytest
+
+from iron_proxy.cli import demo, generate_ca, main, serve
+from iron_proxy.version import __version__
+
+
+@pytest.mark.parametrize("word", ["version", "--version", "-version", "-v"])
+def test_the_version_is_told_on_stdout(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run([word]) == 0
+
+    assert capsys.readouterr() == (f"{__version__}\n", "")
+
+
+def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["serve-it"]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == ('error: unknown command "serve-it" (commands: generate-ca, version, demo; to serve: -config FILE)\n')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "passed_on"),
+    [
+        ([], serve, []),
+        (["-config", "x.yaml"], serve, ["-config", "x.yaml"]),
+        (["--config=x.yaml"], serve, ["--config=x.yaml"]),
+        (["generate-ca", "-outdir", "d"], generate_ca, ["-outdir", "d"]),
+        (["demo", "-h"], demo, ["-h"]),
+    ],
+    ids=["nothing", "a flag", "a long flag", "generate-ca", "demo"],
+)
+def test_the_rest_goes_to_the_command(
+    arguments: list[str], module: object, passed_on: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+
+    def run(rest: list[str]) -> int:
+        ran.append(rest)
+        return 7
+
+    monkeypatch.setattr(module, "run", run)
+
+    assert main.run(arguments) == 7
+    assert ran == [passed_on]
+
+
+def test_the_script_exits_with_the_commands_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["iron-proxy", "no-such-command"])
+
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+
+    assert ended.value.code == 2
