@@ -1,0 +1,146 @@
+"""Fixtures that every folder uses. Those that start processes are lazy: unit tests pay for none of them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import trustme
+from tests.fakes.configurations import base_config
+from tests.fakes.internet import Internet
+from tests.fakes.running_proxy import Configuration, ProxyCA, RunningProxy
+
+
+@pytest.fixture(scope="session")
+def proxy_ca(tmp_path_factory: pytest.TempPathFactory) -> ProxyCA:
+    """The CA that proxies sign with."""
+    directory = tmp_path_factory.mktemp("proxy-ca")
+    authority = trustme.CA()
+    ca = ProxyCA(directory / "ca.crt", directory / "ca.key")
+    authority.cert_pem.write_to_path(str(ca.certificate))
+    authority.private_key_pem.write_to_path(str(ca.key))
+    ca.key.chmod(0o600)
+    return ca
+
+
+@pytest.fixture(scope="session")
+def internet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Internet]:
+    """The origins and the names, for the whole session."""
+    with Internet(tmp_path_factory.mktemp("internet")) as running:
+        yield running
+
+
+class Processes:
+    """The proxies of one test module: one process per configuration, stopped together at its end."""
+
+    def __init__(self, new_directory: Callable[[], Path], internet: Internet, ca: ProxyCA) -> None:
+        self._new_directory, self._internet, self._ca = new_directory, internet, ca
+        self._running: dict[str, RunningProxy] = {}
+
+    def get(self, configuration: Configuration, environment: Mapping[str, str]) -> RunningProxy:
+        key = repr((configuration, environment))
+        if key not in self._running:
+            self._running[key] = self.start(configuration, environment)
+        return self._running[key]
+
+    def start(self, configuration: Configuration, environment: Mapping[str, str]) -> RunningProxy:
+        proxy = RunningProxy(configuration, self._new_directory(), self._internet, self._ca, environment)
+        try:
+            return proxy.start()
+        except BaseException:
+            proxy.kill()
+            raise
+
+    def forget(self, proxy: RunningProxy) -> None:
+        """A process that is no longer fit for another test."""
+        self._running = {key: each for key, each in self._running.items() if each is not proxy}
+        proxy.kill()
+
+    def stop(self) -> None:
+        failures = []
+        for proxy in self._running.values():
+            proxy.ask_to_stop()
+        for proxy in self._running.values():
+            try:
+                proxy.stop()
+            except Exception as error:
+                failures.append(error)
+                proxy.kill()
+        if failures:
+            raise failures[0]
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory, internet: Internet, proxy_ca: ProxyCA) -> Iterator[Processes]:
+    """Where this module's proxies live."""
+    started = Processes(lambda: tmp_path_factory.mktemp("proxy"), internet, proxy_ca)
+    yield started
+    started.stop()
+
+
+class Running(Protocol):
+    """BASE.yaml with changes (`proxy__http_listen=...`), or another configuration altogether."""
+
+    def __call__(
+        self, configuration: Configuration | None = None, *, env: Mapping[str, str] | None = None, **changes: Any
+    ) -> RunningProxy: ...
+
+
+@pytest.fixture
+def running(
+    processes: Processes, internet: Internet, proxy_ca: ProxyCA, request: pytest.FixtureRequest
+) -> Iterator[Running]:
+    """Start, or find again, a proxy with a configuration; its oracles are checked when the test ends."""
+    used: list[RunningProxy] = []
+
+    def start(
+        configuration: Configuration | None = None, *, env: Mapping[str, str] | None = None, **changes: Any
+    ) -> RunningProxy:
+        if configuration is None:
+            configuration = base_config(internet, proxy_ca, **changes)
+        proxy = processes.get(configuration, env or {})
+        if proxy not in used:
+            used.append(proxy)
+            proxy.begin_test()
+        return proxy
+
+    yield start
+    for proxy in used:
+        try:
+            proxy.check_oracles()
+        except BaseException:
+            processes.forget(proxy)
+            raise
+
+
+@pytest.fixture
+def proxy(running: Running) -> RunningProxy:
+    """A proxy with BASE.yaml."""
+    return running()
+
+
+class Fresh(Protocol):
+    """As `Running`, for a test that ends the process itself: it is killed afterwards, if need be, unchecked."""
+
+    def __call__(
+        self, configuration: Configuration | None = None, *, env: Mapping[str, str] | None = None, **changes: Any
+    ) -> RunningProxy: ...
+
+
+@pytest.fixture
+def fresh_proxy(processes: Processes, internet: Internet, proxy_ca: ProxyCA) -> Iterator[Fresh]:
+    """Start a proxy of the test's own."""
+    started: list[RunningProxy] = []
+
+    def start(
+        configuration: Configuration | None = None, *, env: Mapping[str, str] | None = None, **changes: Any
+    ) -> RunningProxy:
+        if configuration is None:
+            configuration = base_config(internet, proxy_ca, **changes)
+        proxy = processes.start(configuration, env or {})
+        started.append(proxy)
+        return proxy
+
+    yield start
+    for proxy in started:
+        proxy.kill()
