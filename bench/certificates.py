@@ -1,0 +1,28 @@
+"""A throw-away CA and one leaf for `localhost`: the origin and the other proxies show it, iron-proxy signs its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """Where they lie, all PEM. The keys are ECDSA P-256, so that every arm does the same arithmetic."""
+
+    ca: Path
+    ca_key: Path
+    leaf: Path
+    leaf_key: Path
+
+
+def make_certificates(directory: Path, host: str) -> CertificateFiles:
+    """Write a new CA and a leaf for `host` into the directory."""
+    files = CertificateFiles(directory / "ca.crt", directory / "ca.key", directory / "leaf.crt", directory / "leaf.key")
+    ca = trustme.CA()
+    leaf = ca.issue_cert(host)
+    ca.cert_pem.write_to_path(files.ca)
+    ca.private_key_pem.write_to_path(files.ca_key)
+    leaf.cert_chain_pems[0].write_to_path(files.leaf)
+    leaf.private_key_pem.write_to_path(files.leaf_key)
+    return files

@@ -1,0 +1,9 @@
+"""The two ways a benchmark can fail: it cannot be run here at all, or one measurement did not come about."""
+
+
+class CannotBenchmark(Exception):
+    """Nothing can be measured on this machine; the text says what is missing and how to get it."""
+
+
+class MeasurementFailed(Exception):
+    """One arm did not do one piece of work; the text goes into its row and the run goes on."""

@@ -1,0 +1,29 @@
+import pytest
+from bench.machine import cores_for, parse_cpu_model
+
+
+@pytest.mark.parametrize(
+    ("available", "cores"),
+    [
+        ([], (None, None, None)),
+        ([3], (None, None, None)),
+        ([0, 1], (0, 1, 1)),
+        ([2, 4, 6], (2, 4, 6)),
+        ([0, 1, 2, 3], (0, 2, 3)),
+    ],
+    ids=["unknown", "one core is not split", "two: the others share", "three: one each", "four"],
+)
+def test_the_proxy_has_a_core_to_itself_where_there_are_two(
+    available: list[int], cores: tuple[int | None, int | None, int | None]
+) -> None:
+    assert cores_for(available) == cores
+
+
+def test_the_processor_is_named_as_the_kernel_names_it() -> None:
+    assert parse_cpu_model("processor\t: 0\nmodel name\t: A Fine CPU @ 2 GHz\nmodel name\t: other\n") == (
+        "A Fine CPU @ 2 GHz"
+    )
+
+
+def test_a_kernel_that_names_none_gives_an_empty_name() -> None:
+    assert parse_cpu_model("processor\t: 0\nBogoMIPS\t: 50\n") == ""
