@@ -1,0 +1,46 @@
+# Every target does its own set-up from nothing: a virtual environment in .venv with exactly what requirements.lock names.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# More arguments for pytest and for the benchmark: make test ARGS='-k tunnel'
+ARGS ?=
+
+TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables
+BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check bench bench-quick lock clean
+
+help:  ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+venv:  ## make the virtual environment, or bring it up to date
+	@scripts/make-venv "$(PYTHON)" "$(VENV)"
+	@$(BIN)/python -m compileall -q src
+
+demo: venv  ## see the proxy at work: nothing to configure, no internet needed
+	@$(BIN)/iron-proxy demo
+
+test: venv  ## run all tests
+	@scripts/install-tools $(TEST_TOOLS)
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: venv  ## lint and type check
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: venv  ## measure CPU per request beside nginx on this machine
+	@scripts/install-tools $(BENCH_TOOLS)
+	$(BIN)/python -m bench $(ARGS)
+
+bench-quick: venv  ## the same with short runs: a first impression, no figures to quote
+	@scripts/install-tools $(BENCH_TOOLS)
+	$(BIN)/python -m bench --quick $(ARGS)
+
+lock:  ## write requirements.lock anew (ARGS=--upgrade for the newest of everything)
+	@PYTHON="$(PYTHON)" scripts/lock $(ARGS)
+
+clean:  ## remove what the other targets made
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
