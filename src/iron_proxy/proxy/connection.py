@@ -50,6 +50,7 @@ class ClientConnection:
         self._head: RequestHead | None = None
         self._task: asyncio.Task[object] | None = None
         self._grace: asyncio.TimerHandle | None = None
+        self._client_has_ended = False            # its direction: a half-close, or all of it
 
     async def serve(self, handler: Handler) -> None:
         """Serve requests until the connection should close; then close it. Never raises for what a client does."""
@@ -120,7 +121,7 @@ class ClientConnection:
         if self._grace is not None:                # it was the last exchange's, whose client had already ended
             self._grace.cancel()
             self._grace = None
-        if self.stream.has_ended:
+        if self._client_has_ended:
             self._note_end()
 
     async def _linger(self) -> None:
@@ -194,6 +195,7 @@ class ClientConnection:
 
     def _note_end(self) -> None:
         """The client's direction has ended. While an exchange is going on, that may mean that nobody waits for it."""
+        self._client_has_ended = True
         if not self._in_exchange:
             return
         if self.stream.is_gone:

@@ -44,7 +44,7 @@ def check_request(
     if tunnel is not None and target != tunnel.target:
         raise BadRequest("tunnel target and Host header mismatch", 421)
     raw_path, mark, query = raw_target.partition(b"?")
-    if _MAYBE_DOTS.search(raw_path):
+    if (b"." in raw_path or b"%" in raw_path or b"\\" in raw_path) and _MAYBE_DOTS.search(raw_path):
         check_path(raw_path)
     body = Body(None, 0) if head.framing is NO_BODY else _body(head, source)
     request = Request(

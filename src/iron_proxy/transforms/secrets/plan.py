@@ -137,7 +137,7 @@ class Plans:
 
     def for_request(self, request: Request) -> Plan | None:
         """The plan for a request; None when no entry applies."""
-        destination = self._destination(request.target)
+        destination = self._destinations.get(request.target) or self._destination(request.target)
         if destination.plan is not None or not destination.candidates:
             return destination.plan
         applicable, ambiguous = [], None

@@ -76,7 +76,9 @@ async def _swapped_alone(exchange: Exchange, found: SoleToken) -> bool:
     """
     owner, request = found.owner, exchange.request
     entry = owner.entry
-    if not (entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)):
+    if request.scheme != "https" and not (
+        entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)
+    ):
         return False
     try:
         secret = await entry.source.get()
