@@ -17,7 +17,7 @@ from iron_proxy.config.cross_checks import check_config
 from iron_proxy.config.environment import apply_environment
 from iron_proxy.config.section import Section
 from iron_proxy.errors import BadRequest
-from iron_proxy.go_compat.path_match import compile_path_match
+from iron_proxy.go_compat.path_match import regex_of_glob
 from iron_proxy.messages.authority import parse_host
 
 NOT_AVAILABLE = (
@@ -126,7 +126,7 @@ def _fault_of_pattern(pattern: str) -> str | None:
     if _WILDCARDS.isdisjoint(plain):
         return None if _parse_name(plain) else "not a host name"
     try:
-        compile_path_match(pattern)
+        regex_of_glob(pattern)
     except ValueError as error:
         return str(error)
     return None

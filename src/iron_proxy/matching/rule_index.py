@@ -13,7 +13,8 @@ from typing import Any
 
 import re2
 
-from iron_proxy.matching.glob import quiet_options, regex_of_glob
+from iron_proxy.go_compat.path_match import regex_of_glob
+from iron_proxy.matching.glob import quiet_options
 from iron_proxy.matching.host_patterns import Address, HostPattern, address_of
 from iron_proxy.matching.rule import Mismatch, Rule
 from iron_proxy.messages.authority import Target

@@ -1,15 +1,14 @@
-import re
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iron_proxy.go_compat.path_match import compile_path_match
+from iron_proxy.matching.glob import compile_glob
 
 
 def matches(pattern: str, name: str) -> bool:
-    return compile_path_match(pattern).fullmatch(name) is not None
+    return compile_glob(pattern).fullmatch(name) is not None
 
 
 @pytest.mark.parametrize(
@@ -48,8 +47,6 @@ def matches(pattern: str, name: str) -> bool:
         ("*x", "xxx"),
         ("$.{}()|+^", "$.{}()|+^"),
         ("[&~|]", "~"),
-        ("[^a]", "/"),
-        ("[^z-a]", "a"),
         ("*a*b", "aab"),
     ],
 )
@@ -76,7 +73,7 @@ def test_a_name_matches(pattern: str, name: str) -> None:
         ("a[^a][^a][^a]b", "a☺b"),
         (r"a\*b", "ab"),
         ("[!a]", "b"),
-        ("[z-a]", "m"),
+        ("[^a]", "/"),                         # stricter than Go: no wildcard crosses a slash
         ("*x", "xxxy"),
         ("?", ""),
         ("[^a]", ""),
@@ -85,12 +82,6 @@ def test_a_name_matches(pattern: str, name: str) -> None:
 )
 def test_a_name_does_not_match(pattern: str, name: str) -> None:
     assert not matches(pattern, name)
-
-
-def test_a_piece_is_taken_at_its_first_place_and_not_given_back() -> None:
-    # The class takes the "a"; taking the "/" instead would let the last star reach the "c".
-    assert not matches("*[^x]*c", "a/c")
-    assert matches("*[^x]c", "a/c")
 
 
 @pytest.mark.parametrize(
@@ -113,11 +104,12 @@ def test_a_piece_is_taken_at_its_first_place_and_not_given_back() -> None:
         "x*[",
         "[\\",
         "[*",
+        "[z-a]",                               # stricter than Go, where it matches nothing
     ],
 )
 def test_a_malformed_pattern_is_refused_when_it_is_read(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"character class|backslash"):
-        compile_path_match(pattern)
+        compile_glob(pattern)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +124,6 @@ def test_a_malformed_pattern_is_refused_when_it_is_read(pattern: str) -> None:
 )
 def test_hostile_names_do_not_make_it_slow(pattern: str, name: str) -> None:
     assert not matches(pattern, name)  # exponential matchers do not come back from any of these
-
-
-def test_the_result_is_safe_to_share() -> None:
-    assert isinstance(compile_path_match("a*"), re.Pattern)
 
 
 def by_trying_everything(pattern: str, name: str) -> bool:
@@ -157,7 +145,7 @@ def test_it_agrees_with_trying_everything(pattern: str, name: str) -> None:
 @given(st.text(string.printable + "é\ud800", max_size=12), st.text(max_size=12))
 def test_any_pattern_either_compiles_or_is_a_value_error(pattern: str, name: str) -> None:
     try:
-        compiled = compile_path_match(pattern)
+        compiled = compile_glob(pattern)
     except ValueError:
         return
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from iron_proxy.matching.glob import MAX_GLOB_LENGTH, compile_glob
+from iron_proxy.go_compat.path_match import MAX_GLOB_LENGTH
+from iron_proxy.matching.glob import compile_glob
 
 
 @pytest.mark.parametrize(
