@@ -45,14 +45,12 @@ class EventRecord(Struct, kw_only=True):
     time: str
     level: str
     msg: str = "event"
-    event: str                                  # "handshake", "connection", "dns"
+    event: str                                  # "handshake", "tunnel", "dns", "audit"
     action: str
     reason: Optional = UNSET
     remote_addr: str = ""
-    sni: Optional = UNSET
     host: Optional = UNSET
     dns: UnsetType | dict[str, Any] = UNSET
-    tunnel: UnsetType | dict[str, Any] = UNSET
 
 
 Record = RequestRecord | EventRecord
