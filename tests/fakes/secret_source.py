@@ -14,6 +14,7 @@ class FakeSource:
     def __init__(self, name: str, *values: str | None) -> None:
         self.name = name
         self.fetches = 0
+        self.current: Secret | None = None      # always to be asked, so that every fetch is counted
         self._secrets = [None if value is None else Secret(name, value) for value in values]
 
     async def get(self) -> Secret:

@@ -18,12 +18,12 @@ _log = logging.getLogger("iron_proxy.secrets")
 class EnvironmentSource:
     """One variable. The first value found is kept: an environment does not change under a running process."""
 
-    __slots__ = ("_environment", "_secret", "name")
+    __slots__ = ("_environment", "current", "name")
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         self.name = name
         self._environment = environment
-        self._secret: Secret | None = None
+        self.current: Secret | None = None
 
     @classmethod
     def from_section(cls, section: Section, environment: Mapping[str, str]) -> "EnvironmentSource":
@@ -45,9 +45,9 @@ class EnvironmentSource:
 
     async def get(self) -> Secret:
         """The variable's value. Raises SecretUnavailable while it is unset or empty."""
-        if self._secret is None:
+        if self.current is None:
             value = self._environment.get(self.name)
             if not value:
                 raise SecretUnavailable(f'env var "{self.name}" is not set or empty')
-            self._secret = Secret(self.name, value)
-        return self._secret
+            self.current = Secret(self.name, value)
+        return self.current

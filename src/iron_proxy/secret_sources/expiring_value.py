@@ -52,6 +52,11 @@ class ExpiringValue:
         self._expires = -math.inf
         self._fetching = asyncio.Lock()
 
+    @property
+    def current(self) -> Secret | None:
+        """The value while it is fresh."""
+        return self._secret if self._clock() < self._expires else None
+
     async def get(self) -> Secret:
         """The value, fetched if need be. Raises SecretUnavailable while no fetch has ever succeeded."""
         if self._clock() < self._expires:

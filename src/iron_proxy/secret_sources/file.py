@@ -52,6 +52,11 @@ class FileSource:
             clock=clock,
         )
 
+    @property
+    def current(self) -> Secret | None:
+        """The content while it is fresh."""
+        return self._value.current
+
     async def get(self) -> Secret:
         """The file's content. Raises SecretUnavailable until it could be read once."""
         return await self._value.get()

@@ -27,6 +27,12 @@ class JSONKeySource:
         self._document: Secret | None = None  # what `_extracted` was taken from
         self._extracted: Secret | None = None
 
+    @property
+    def current(self) -> Secret | None:
+        """The string, if it was taken from the inner source's current value."""
+        document = self._inner.current
+        return self._extracted if document is not None and document is self._document else None
+
     async def get(self) -> Secret:
         """The string at the key. Raises SecretUnavailable when there is none, and what the inner source raises."""
         document = await self._inner.get()

@@ -54,6 +54,11 @@ class Source(Protocol):
         """What audit records and errors call it; never a value."""
         ...
 
+    @property
+    def current(self) -> Secret | None:
+        """What `get` would answer without waiting; None when `get` has to be asked."""
+        ...
+
     async def get(self) -> Secret:
         """
         The value now. Raises SecretUnavailable, whose message names the source.

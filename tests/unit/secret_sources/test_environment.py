@@ -36,3 +36,12 @@ def test_building_warns_of_a_missing_value_and_does_not_fail(caplog: pytest.LogC
 
     assert caplog.messages == ["secret source has no value yet"]
     assert vars(caplog.records[0])["fields"] == {"secret": "K"}
+
+
+async def test_a_value_is_current_once_it_was_asked_for() -> None:
+    source = EnvironmentSource("KEY", {"KEY": "value"})
+    assert source.current is None
+
+    secret = await source.get()
+
+    assert source.current is secret

@@ -117,3 +117,17 @@ async def test_reading_leaves_the_event_loop_free(tmp_path: Path, monkeypatch: p
     await FileSource(str(path)).get()
 
     assert threads == ["_read"]
+
+
+async def test_a_content_is_current_until_its_ttl_has_passed(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("value")
+    now = 0.0
+    source = FileSource(str(path), ttl=10, clock=lambda: now)
+    assert source.current is None
+
+    secret = await source.get()
+
+    assert source.current is secret
+    now = 11.0
+    assert source.current is None

@@ -61,3 +61,16 @@ async def test_what_is_wrong_is_said_without_the_document(document: str, problem
 async def test_a_failing_inner_source_is_reported_as_it_is() -> None:
     with pytest.raises(SecretUnavailable, match='fake source "n" has no value'):
         await JSONKeySource(FakeSource("n", None), "k").get()
+
+
+async def test_the_current_value_is_that_of_the_current_document() -> None:
+    inner = FakeSource("n", '{"k": "one"}')
+    source = JSONKeySource(inner, "k")
+    assert source.current is None
+
+    secret = await source.get()
+    inner.current = await inner.get()
+
+    assert source.current is secret
+    inner.current = None
+    assert source.current is None

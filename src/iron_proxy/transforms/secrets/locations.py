@@ -49,21 +49,12 @@ class Findings:
         self.body_is_encoded = False  # compressed: nothing of it was seen
 
 
-class SoleToken:
-    """The one token of a request: in the header field at `position`, from `start` to `end`, with its one owner."""
-
-    __slots__ = ("end", "owner", "position", "start", "wire_name")
-
-    def __init__(self, owner: Owner, position: int, start: int, end: int, wire_name: bytes | None) -> None:
-        self.owner = owner
-        self.position = position
-        self.start = start
-        self.end = end
-        self.wire_name = wire_name
-
+# The one token of a request: its one owner, the header field's position, where the token starts and ends in the value,
+# and the spelling the field's name is to have. A bare tuple: one is made for nearly every request with a secret.
+SoleToken = tuple[Owner, int, int, int, bytes | None]
 
 # No header holds a token. What it says of a place means nothing.
-NO_TOKEN = SoleToken(cast("Owner", None), 0, 0, 0, None)
+NO_TOKEN: SoleToken = (cast("Owner", None), 0, 0, 0, None)
 
 
 def find_sole_token(plan: Plan, pairs: list[Pair]) -> SoleToken | None:
@@ -85,7 +76,7 @@ def find_sole_token(plan: Plan, pairs: list[Pair]) -> SoleToken | None:
         owners = scanner.owners.get(match[0], ())
         if len(owners) != 1 or (end < len(value) and scanner.search(value, end) is not None):
             return None
-        sole = SoleToken(owners[0], position, start, end, scanner.wire_name)
+        sole = (owners[0], position, start, end, scanner.wire_name)
     return sole
 
 

@@ -37,16 +37,17 @@ def swap_tokens(plan: Plan, request: Request, findings: Findings, secrets: Secre
 
 def swap_sole_token(request: Request, found: SoleToken, secret: Secret) -> None:
     """Swap the only token of a request, in its header field. Raises TransformError when the secret is unfit."""
-    name, value = request.headers.pairs[found.position]
+    _, position, start, end, wire_name = found
+    name, value = request.headers.pairs[position]
     text = secret.reveal().encode("utf-8", "surrogateescape")
-    value = value[: found.start] + text + value[found.end :]
+    value = value[:start] + text + value[end:]
     try:
-        if found.wire_name is None:
-            request.headers.replace_value_at(found.position, value)
+        if wire_name is None:
+            request.headers.replace_value_at(position, value)
         else:
-            request.headers.replace_at(found.position, found.wire_name, value)
+            request.headers.replace_at(position, wire_name, value)
     except InvalidHeader:
-        raise unfit_for_header(secret, found.wire_name or name) from None
+        raise unfit_for_header(secret, wire_name or name) from None
 
 
 class _Swaps:

@@ -8,7 +8,6 @@ swapped nor an injected value is searched again. CONNECT carries no token and is
 from collections.abc import Iterable
 
 from iron_proxy.config.section import Section
-from iron_proxy.errors import SecretUnavailable
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.response import Response
 from iron_proxy.pipeline.exchange import Exchange
@@ -50,7 +49,7 @@ class SecretsTransform:
         if plan.is_headers_only:
             # What nearly every request is: no token, or one token in one header of one entry that demands nothing.
             found = find_sole_token(plan, request.headers.pairs)
-            if found is NO_TOKEN or (found is not None and await _swapped_alone(exchange, found)):
+            if found is NO_TOKEN or (found is not None and _swapped_alone(exchange, found)):
                 return CONTINUE
         findings = await find_tokens(plan, request, self._max_body_bytes)
         settled = await settle(plan, request, findings, self._max_body_bytes)
@@ -68,21 +67,18 @@ class SecretsTransform:
         return _reject(exchange, Refusal(entry, "trace", sentence, Response(405, Headers([_BUT_TRACE]))))
 
 
-async def _swapped_alone(exchange: Exchange, found: SoleToken) -> bool:
+def _swapped_alone(exchange: Exchange, found: SoleToken) -> bool:
     """
     Swap the only token there is: a shortcut to the outcome of the general way (a property test holds them together).
 
-    False, with nothing changed, leaves everything to that.
+    False, with nothing changed, leaves everything to that: also when the secret has to be waited for.
     """
-    owner, request = found.owner, exchange.request
+    owner, request = found[0], exchange.request
     entry = owner.entry
-    if request.scheme != "https" and not (
-        entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)
-    ):
+    if request.scheme != "https" and not (entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)):
         return False
-    try:
-        secret = await entry.source.get()
-    except SecretUnavailable:
+    secret = entry.source.current
+    if secret is None:
         return False
     swap_sole_token(request, found, secret)
     exchange.annotate("swapped", [{"secret": entry.name, "locations": [owner.location]}])
