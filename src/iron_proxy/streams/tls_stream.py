@@ -30,7 +30,10 @@ class TLSError(StreamReset):
 class TLSStream:
     """A TLS connection over a socket stream it takes over. Call `handshake` first; closing it closes the socket."""
 
-    __slots__ = ("_clean_end", "_failure", "_incoming", "_outgoing", "_pushed_back", "_socket", "_tls")
+    __slots__ = (
+        "_clean_end", "_end_callback", "_failure", "_incoming", "_outgoing", "_pushed_back", "_socket", "_tls",
+        "has_ended",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -46,7 +49,10 @@ class TLSStream:
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_side=server_side, server_hostname=server_name, session=session
         )
+        self._end_callback: Callable[[], None] | None = None
         self._clean_end = False
+        self.has_ended = socket.has_ended       # the peer has ended TLS, or the connection below has ended
+        socket.on_end(self._note_end)
         self._failure: TLSError | None = None    # met behind data that was still good: for the next read
         self._pushed_back = b""
         socket.divert_into(self._incoming)
@@ -78,11 +84,6 @@ class TLSStream:
     def peer(self) -> str:
         """The other end as `ip:port`."""
         return self._socket.peer
-
-    @property
-    def has_ended(self) -> bool:
-        """The peer has ended TLS or the connection below."""
-        return self._clean_end or self._socket.has_ended
 
     @property
     def ended_cleanly(self) -> bool:
@@ -142,12 +143,12 @@ class TLSStream:
             self._flush()                    # a key update or a renegotiation refusal may want an answer
             return b""
         except ssl.SSLZeroReturnError:
-            self._clean_end = True
+            self._clean_end = self.has_ended = True
             return b""
         except ssl.SSLError as error:
             raise TLSError(_reason(error)) from error
         if not data:                         # OpenSSL's way of saying close_notify while our side is still open
-            self._clean_end = True
+            self._clean_end = self.has_ended = True
             return data
         return self._decrypt_more(data) if self._incoming.pending else data
 
@@ -160,13 +161,13 @@ class TLSStream:
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLZeroReturnError:
-                self._clean_end = True
+                self._clean_end = self.has_ended = True
                 break
             except ssl.SSLError as error:
                 self._failure = TLSError(_reason(error))
                 break
             if not data:
-                self._clean_end = True
+                self._clean_end = self.has_ended = True
                 break
             pieces.append(data)
             size += len(data)
@@ -207,8 +208,17 @@ class TLSStream:
             await self._socket.write_end()
 
     def on_end(self, callback: Callable[[], None] | None) -> None:
-        """Call `callback` once when the connection below ends."""
-        self._socket.on_end(callback)
+        """Call `callback` once when the connection below ends; at once if it already has."""
+        if callback is not None and self._socket.has_ended:
+            callback()
+            return
+        self._end_callback = callback
+
+    def _note_end(self) -> None:
+        self.has_ended = True
+        callback, self._end_callback = self._end_callback, None
+        if callback is not None:
+            callback()
 
     def close(self) -> None:
         """Send close_notify and what is queued, then close."""

@@ -44,7 +44,8 @@ class Allowlist:
         else:
             admission = self._settled.get(request.target) or self._admission_of_request(request)
         if admission is not None:
-            exchange.admission = _joined(exchange.admission, admission)
+            earlier = exchange.admission
+            exchange.admission = admission if earlier is None else _joined(earlier, admission)
             return CONTINUE
         reason = self._reason(request)
         if not self._warn_only:
@@ -109,9 +110,9 @@ def _is_nameable(target: Target) -> bool:
     return target.is_ip or target.host == "localhost"
 
 
-def _joined(earlier: Admission | None, admission: Admission) -> Admission:
+def _joined(earlier: Admission, admission: Admission) -> Admission:
     """With two allowlists both must admit; that either names the address is enough."""
-    if earlier is not None and earlier.names_address and not admission.names_address:
+    if earlier.names_address and not admission.names_address:
         return Admission(admission.rule, names_address=True)
     return admission
 

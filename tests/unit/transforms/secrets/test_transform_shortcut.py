@@ -45,7 +45,8 @@ def test_the_shortcut_changes_nothing_but_the_time_it_takes(pairs: list[tuple[by
 
 def outcome(pairs: list[tuple[bytes, bytes]], scheme: str) -> Any:
     transform = transform_from(YAML, ENVIRONMENT)
-    asyncio.run(send(transform, exchange_of((b"x-a", b"tok-1 tok-12"), host="api.test")))     # now no value is waited for
+    # From here on no value has to be waited for.
+    asyncio.run(send(transform, exchange_of((b"x-a", b"tok-1 tok-12"), host="api.test")))
     exchange = exchange_of(*pairs, host="api.test", scheme=scheme)
     try:
         verdict = asyncio.run(send(transform, exchange))
