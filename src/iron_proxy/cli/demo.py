@@ -12,9 +12,10 @@ from io import TextIOWrapper
 from types import FrameType
 from typing import Any, Self
 
-from iron_proxy.cli.main import FAILURE, OK, USAGE
+from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.main import FAILURE, OK
 from iron_proxy.errors import IronProxyError
-from iron_proxy.go_compat.flags import Flag, FlagError, FlagSet, HelpRequested
+from iron_proxy.go_compat.flags import Flag, FlagSet
 
 FLAGS = FlagSet(
     "demo",
@@ -27,15 +28,9 @@ FLAGS = FlagSet(
 
 def run(arguments: list[str]) -> int:
     """Run the demo; returns the exit status."""
-    try:
-        flags = FLAGS.parse(arguments)
-    except HelpRequested:
-        print(FLAGS.usage(), end="", file=sys.stderr)
-        return OK
-    except FlagError as error:
-        return _refuse(str(error))
-    if flags.positional:
-        return _refuse(f'unexpected argument "{flags.positional[0]}"')
+    flags = read_flags(FLAGS, arguments)
+    if isinstance(flags, int):
+        return flags
     with _Interruption() as interruption:
         try:
             return _show_json(interruption) if flags.boolean("json") else _show(interruption, flags.boolean("no-color"))
@@ -44,11 +39,6 @@ def run(arguments: list[str]) -> int:
         except KeyboardInterrupt:
             print("error: interrupted; everything has been stopped and removed", file=sys.stderr)
         return FAILURE
-
-
-def _refuse(message: str) -> int:
-    print(message, FLAGS.usage(), sep="\n", end="", file=sys.stderr)
-    return USAGE
 
 
 class _Interruption:

@@ -8,9 +8,10 @@ What a CA looks like and how it is put on disk is in `certs/generation.py`; here
 import os
 import sys
 
-from iron_proxy.cli.main import FAILURE, OK, USAGE
+from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.main import FAILURE, OK
 from iron_proxy.errors import StartupError
-from iron_proxy.go_compat.flags import Flag, FlagError, FlagSet, HelpRequested, ParsedFlags
+from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
 
 FLAGS = FlagSet(
     "generate-ca",
@@ -25,22 +26,8 @@ FLAGS = FlagSet(
 
 def run(arguments: list[str]) -> int:
     """Make a CA; returns the exit status."""
-    try:
-        flags = FLAGS.parse(arguments)
-    except HelpRequested:
-        print(FLAGS.usage(), end="", file=sys.stderr)
-        return OK
-    except FlagError as error:
-        return _refuse(str(error))
-    if flags.positional:
-        # Go's command line ignores these; somebody who wrote `generate-ca ./certs` wants to know.
-        return _refuse(f'unexpected argument "{flags.positional[0]}"; the folder is given as: -outdir FOLDER')
-    return _generate(flags)
-
-
-def _refuse(message: str) -> int:
-    print(message, FLAGS.usage(), sep="\n", end="", file=sys.stderr)
-    return USAGE
+    flags = read_flags(FLAGS, arguments, "; the folder is given as: -outdir FOLDER")
+    return flags if isinstance(flags, int) else _generate(flags)
 
 
 def _generate(flags: ParsedFlags) -> int:

@@ -5,6 +5,7 @@ Both sides use it: the client's connection for requests, the upstream's for resp
 message it is reading.
 """
 
+from abc import ABC, abstractmethod
 from time import monotonic
 
 from iron_proxy.errors import (
@@ -32,7 +33,7 @@ from iron_proxy.streams.tls_stream import TLSStream
 Stream = SocketStream | TLSStream
 
 
-class _Reader:
+class _Reader(ABC):
     """What both roles share. `trailers` is filled when the body has been read to its end."""
 
     def __init__(self, stream: Stream, parser: RequestParser | ResponseParser) -> None:
@@ -101,11 +102,13 @@ class _Reader:
         if isinstance(event, EndOfMessage):
             self.trailers = event.trailers
 
+    @abstractmethod
     def _too_slow(self) -> IronProxyError:
-        raise NotImplementedError
+        """The error of a peer that overran a deadline."""
 
+    @abstractmethod
     def _lost(self) -> IronProxyError:
-        raise NotImplementedError
+        """The error of a connection that broke."""
 
 
 class RequestReader(_Reader):

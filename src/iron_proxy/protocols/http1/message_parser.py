@@ -6,6 +6,7 @@ stops after each message until `start_next`, so bytes that follow an upgrade or 
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from iron_proxy.errors import IronProxyError
@@ -34,7 +35,7 @@ _NOT_IN_TRAILERS = frozenset((
 ))  # fmt: skip
 
 
-class MessageParser:
+class MessageParser(ABC):
     """What both roles share: finding the end of a head, and bodies by their framing."""
 
     max_head_bytes: int
@@ -205,20 +206,23 @@ class MessageParser:
 
     # --- what the roles fill in -------------------------------------------------------------------------------------
 
+    @abstractmethod
     def _parse_head(self, head: bytes) -> Event | None:
-        raise NotImplementedError
+        """The event of a complete head. Raises the peer's error."""
 
-    def _check_start(self, unread: bytes) -> None:
+    def _check_start(self, unread: bytes) -> None:  # noqa: B027 - responses have nothing to refuse early
         """Refuse early what can no longer become a head, so that garbage is not waited for."""
 
+    @abstractmethod
     def _violation(self, reason: str) -> IronProxyError:
-        raise NotImplementedError
+        """The error of the side that sent the message."""
 
     def _too_large(self, reason: str) -> IronProxyError:
         return self._violation(reason)
 
+    @abstractmethod
     def _cut_short(self) -> IronProxyError:
-        raise NotImplementedError
+        """The error of a peer that closes in the middle of a message."""
 
 
 def _forwardable_trailers(block: bytes) -> list[Pair]:
