@@ -48,7 +48,7 @@ class Target(NamedTuple):
 
     def host_header(self, scheme: str) -> bytes:
         """The Host header value (RFC 9110 section 7.2): the same, in bytes."""
-        return _host_text(self, scheme).encode("ascii")
+        return _host_header(self, scheme)
 
 
 @lru_cache(maxsize=4096)
@@ -56,6 +56,9 @@ def _host_text(target: Target, scheme: str) -> str:
     return target.bracketed_host if target.port == DEFAULT_PORTS.get(scheme) else str(target)
 
 
+@lru_cache(maxsize=4096)
+def _host_header(target: Target, scheme: str) -> bytes:
+    return _host_text(target, scheme).encode("ascii")
 
 
 @lru_cache(maxsize=4096)

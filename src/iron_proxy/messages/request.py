@@ -6,6 +6,10 @@ from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Headers
 
+_NOTHING: frozenset[bytes] = frozenset()
+# Methods whose empty body is stated: servers answer 411 without it.
+_STATES_EMPTY_BODY = frozenset(("POST", "PUT", "PATCH"))
+
 
 class Request:
     """
@@ -16,8 +20,8 @@ class Request:
     """
 
     __slots__ = (
-        "_path", "accepts_trailers", "body", "headers", "method", "raw_path", "raw_query", "scheme", "target",
-        "upgrade",
+        "_path", "accepts_trailers", "body", "client_name", "headers", "method", "raw_path", "raw_query", "scheme",
+        "sensitive", "target", "upgrade",
     )  # fmt: skip
 
     def __init__(
@@ -30,6 +34,7 @@ class Request:
         headers: Headers | None = None,
         body: Body | None = None,
         upgrade: bytes | None = None,
+        path: str | None = None,
     ) -> None:
         self.method = method
         self.scheme = scheme
@@ -39,15 +44,16 @@ class Request:
         self.headers = Headers() if headers is None else headers
         self.body = Body.empty() if body is None else body
         self.upgrade = upgrade                  # the one protocol asked for, lower case, when Connection names it
+        self.client_name = ""                   # which of the configured clients asks; "" when it is unknown
+        self.sensitive: frozenset[bytes] = _NOTHING     # lower names of fields, or `:path`, that hold a secret
         self.accepts_trailers = False           # the client said `TE: trailers`
-        self._path: str | None = None
+        self._path = path                       # of `raw_path`, once somebody has asked
 
     @property
     def path(self) -> str:
         """The percent-decoded path, for rules and the audit record; bytes that are not UTF-8 become U+FFFD."""
         if self._path is None:
-            raw = self.raw_path
-            self._path = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8", "replace")
+            self._path = decoded_path(self.raw_path)
         return self._path
 
     def set_raw_path(self, raw_path: bytes) -> None:
@@ -56,6 +62,17 @@ class Request:
         self._path = None
 
     @property
+    def stated_length(self) -> int | None:
+        """The Content-Length that goes upstream; None where none does: the length is unknown, or there is no body."""
+        length = self.body.length
+        return length if length or self.method in _STATES_EMPTY_BODY else None
+
+    @property
     def raw_target(self) -> bytes:
         """The request target in origin form (RFC 9112 section 3.2.1)."""
         return self.raw_path if self.raw_query is None else self.raw_path + b"?" + self.raw_query
+
+
+def decoded_path(raw_path: bytes) -> str:
+    """A path percent-decoded; bytes that are not UTF-8 become U+FFFD."""
+    return (unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path).decode("utf-8", "replace")

@@ -30,6 +30,7 @@ class Tunnel:
 
     target: Target
     traces: tuple[dict[str, JSONValue], ...] = ()
+    client_name: str = ""
 
 
 @dataclass(slots=True)

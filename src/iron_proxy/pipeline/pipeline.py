@@ -73,28 +73,28 @@ class Pipeline:
         """Nothing can admit a request: no allowlist, and no default of allow."""
         return not self._admitting and not self._allow_by_default
 
-    def could_admit(self, target: Target) -> bool:
+    def could_admit(self, target: Target, client: str = "") -> bool:
         """Whether some request to this destination could pass: asked before a leaf certificate is signed."""
         return self._allow_by_default or any(
-            transform.admits_target(target) is not None for transform in self._admitting
+            transform.admits_target(target, client) is not None for transform in self._admitting
         )
 
     async def run_request(self, exchange: Exchange, traces: Traces, scope: Scope = Scope.REQUEST) -> Permit | Refusal:
         """Run the request side. Raises TransformError when a transform fails."""
         started = perf_counter()
         for name, run in self._request_runs if scope is Scope.REQUEST else self._runs[scope]:
-            trace: dict[str, JSONValue] = {"name": name, "action": "continue", "duration_ms": 0}
-            traces.append(trace)
             if run is None:
+                traces.append({"name": name, "action": "continue", "duration_ms": 0})
                 continue
             try:
                 verdict = await run(exchange)
             except BaseException as error:
-                _trace_failure(trace, exchange, error, f"transform {name} request")
+                _trace_failure(traces, name, exchange, error, "request")
                 raise
             ended = perf_counter()
-            trace["duration_ms"] = int((ended - started) * 1e6) / 1e3
-            started = ended
+            duration, started = int((ended - started) * 1e6) / 1e3, ended
+            trace: dict[str, JSONValue] = {"name": name, "action": "continue", "duration_ms": duration}
+            traces.append(trace)
             if exchange.notes:
                 _move_notes(exchange, trace)
             if verdict is not CONTINUE and not isinstance(verdict, Continue):
@@ -112,14 +112,14 @@ class Pipeline:
         """Run the response side, in the same order. None when the response may go to the client."""
         for name, transform in self._for_responses:
             started = perf_counter()
-            trace: dict[str, JSONValue] = {"name": name, "action": "continue", "duration_ms": 0}
-            traces.append(trace)
             try:
                 verdict = await transform.on_response(exchange)
             except BaseException as error:
-                _trace_failure(trace, exchange, error, f"transform {name} response")
+                _trace_failure(traces, name, exchange, error, "response")
                 raise
-            trace["duration_ms"] = int((perf_counter() - started) * 1e6) / 1e3
+            duration = int((perf_counter() - started) * 1e6) / 1e3
+            trace: dict[str, JSONValue] = {"name": name, "action": "continue", "duration_ms": duration}
+            traces.append(trace)
             _move_notes(exchange, trace)
             if not isinstance(verdict, Continue):
                 return _refusal(trace, verdict, name, "response")
@@ -147,14 +147,16 @@ def _move_notes(exchange: Exchange, trace: dict[str, JSONValue]) -> None:
         exchange.notes = {}
 
 
-def _trace_failure(trace: dict[str, JSONValue], exchange: Exchange, error: BaseException, place: str) -> None:
+def _trace_failure(traces: Traces, name: str, exchange: Exchange, error: BaseException, phase: str) -> None:
     """
-    Complete the trace of a transform that raised; raise TransformError in place of what is the transform's fault.
+    Add the trace of a transform that raised; raise TransformError in place of what is the transform's fault.
 
     A cancellation is not, nor is a ClientError: the body that the transform was reading was cut short or malformed.
     """
-    trace["action"] = "error"
+    trace: dict[str, JSONValue] = {"name": name, "action": "error", "duration_ms": 0}
+    traces.append(trace)
     _move_notes(exchange, trace)
+    place = f"transform {name} {phase}"
     if isinstance(error, IronProxyError):
         trace["error"] = str(error)
         if isinstance(error, ClientError):

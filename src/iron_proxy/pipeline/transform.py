@@ -49,11 +49,12 @@ class ResponseTransform(Protocol):
 class AdmittingTransform(Protocol):
     """A transform that decides which destinations exist at all (the allowlist)."""
 
-    def admits_target(self, target: Target) -> Admission | None:
+    def admits_target(self, target: Target, client: str = "") -> Admission | None:
         """
-        Whether any rule could admit some request to this host and port: asked for CONNECT, SOCKS5 and server names.
+        Whether any rule could admit some request of this client ("" is unknown) to this host and port.
 
-        Pure and without I/O; method and path rules bind later, at the inner request.
+        Asked for CONNECT, SOCKS5 and server names. Pure and without I/O; method and path rules bind later, at the inner
+        request.
         """
         ...
 

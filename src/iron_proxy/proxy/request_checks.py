@@ -9,14 +9,14 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from iron_proxy.errors import BadRequest
-from iron_proxy.messages.authority import DEFAULT_PORTS, parse_target
+from iron_proxy.messages.authority import DEFAULT_PORTS, Target, parse_target
 from iron_proxy.messages.body import Body, BodySource
 from iron_proxy.messages.headers import Headers
-from iron_proxy.messages.request import Request
+from iron_proxy.messages.request import Request, decoded_path
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http1.events import RequestHead
 from iron_proxy.protocols.http1.framing import NO_BODY, Length
-from iron_proxy.protocols.websocket_handshake import wants_websocket
+from iron_proxy.protocols.websocket_handshake import wanted_upgrade
 
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^#]*)")
 # A path that may hold dot segments in some reader's eyes; the careful check runs only then.
@@ -33,6 +33,23 @@ def check_request(
 
     `scheme` is what the connection speaks; `server_name` the name its TLS was set up for, or "". Raises BadRequest.
     """
+    checked: _Checked | None = head.checked
+    if checked is None:
+        checked = head.checked = _checked(head, scheme, server_name, tunnel)
+    target, raw_path, raw_query, path, upgrade = checked
+    body = Body(None, 0) if head.framing is NO_BODY else _body(head, source)
+    headers = Headers(head.pairs)
+    request = Request(head.method, scheme, target, raw_path, raw_query, headers, body, upgrade, path)
+    request.accepts_trailers = head.te_trailers
+    return request
+
+
+# Target, raw path, raw query, decoded path, upgrade. Nothing in it may depend on more than the head and its connection:
+# it stays with a head that is given again.
+_Checked = tuple[Target, bytes, bytes | None, str, bytes | None]
+
+
+def _checked(head: RequestHead, scheme: str, server_name: str, tunnel: Tunnel | None) -> _Checked:
     raw_target = head.target
     if raw_target[0] == _SLASH and len(head.host_fields) == 1 and head.host_fields[0] and b"#" not in raw_target:
         authority = head.host_fields[0]          # what nearly every request looks like
@@ -46,14 +63,9 @@ def check_request(
     raw_path, mark, query = raw_target.partition(b"?")
     if (b"." in raw_path or b"%" in raw_path or b"\\" in raw_path) and _MAYBE_DOTS.search(raw_path):
         check_path(raw_path)
-    body = Body(None, 0) if head.framing is NO_BODY else _body(head, source)
-    request = Request(
-        head.method, scheme, target, raw_path or b"/", query if mark else None, Headers(head.pairs), body
-    )
-    if head.upgrade and wants_websocket(head.upgrade, head.connection):
-        request.upgrade = b"websocket"           # any other upgrade is not offered to the upstream
-    request.accepts_trailers = head.te_trailers
-    return request
+    upgrade = wanted_upgrade(head.upgrade, head.connection) if head.upgrade else None
+    raw_path = raw_path or b"/"
+    return target, raw_path, query if mark else None, decoded_path(raw_path), upgrade
 
 
 def _authority_and_target(head: RequestHead, scheme: str) -> tuple[bytes, bytes]:

@@ -1,18 +1,22 @@
 """
-The answer to the client: head and first piece in one write, every further piece as it arrives.
+The answer to a client over HTTP/1: head and first piece in one write, every further piece as it arrives.
 
 Sized bodies stay sized and chunked ones chunked; what has no length is chunked for HTTP/1.1 and ends with the
 connection for HTTP/1.0. A body that fails raises out of here; the handler then breaks the connection, so that the
 client can tell.
 """
 
+from typing import TYPE_CHECKING
+
 from iron_proxy.messages.response import Response
 from iron_proxy.protocols.http1.events import RequestHead
 from iron_proxy.protocols.http1.serializer import LAST_CHUNK, chunk, serialize_head, serialize_trailers
-from iron_proxy.proxy.connection import ClientConnection
+
+if TYPE_CHECKING:                            # it calls us
+    from iron_proxy.proxy.connection import ClientConnection
 
 
-async def respond(client: ClientConnection, head: RequestHead, response: Response) -> None:
+async def respond(client: "ClientConnection", head: RequestHead, response: Response) -> None:
     """Send a whole response to the request with this head. Raises ClientDisconnected, ClientTimeout, UpstreamError."""
     length = response.body.length
     if length == 0 or head.method == "HEAD" or response.status in (204, 304):
@@ -34,12 +38,12 @@ async def respond(client: ClientConnection, head: RequestHead, response: Respons
         await _respond_rest(client, response)
 
 
-async def _respond_rest(client: ClientConnection, response: Response) -> None:
+async def _respond_rest(client: "ClientConnection", response: Response) -> None:
     while piece := await response.body.read():
         await client.write(piece)
 
 
-async def _respond_chunked(client: ClientConnection, head: RequestHead, response: Response) -> None:
+async def _respond_chunked(client: "ClientConnection", head: RequestHead, response: Response) -> None:
     body = response.body
     message = _head_bytes(client, head, response, b"Transfer-Encoding: chunked\r\n")
     piece = body.read_nowait()
@@ -63,11 +67,11 @@ def _stated_length(head: RequestHead, response: Response) -> bytes:
     return b"Content-Length: %d\r\n" % response.body.length
 
 
-def _head_bytes(client: ClientConnection, head: RequestHead, response: Response, framing: bytes) -> bytes:
+def _head_bytes(client: "ClientConnection", head: RequestHead, response: Response, framing: bytes) -> bytes:
     if not client.keep_alive:
         framing += b"Connection: close\r\n"
     elif head.minor_version == 0:
         framing += b"Connection: keep-alive\r\n"
     client.response_started = True
     start_line = b"HTTP/1.1 %d %b" % (response.status, response.reason)
-    return serialize_head(start_line, None, response.headers.pairs, framing)
+    return serialize_head(start_line, None, response.headers.fields, framing)

@@ -1,6 +1,8 @@
+from collections.abc import Callable
+
 import pytest
 
-from iron_proxy.messages.headers import Headers, InvalidHeader, Pair, check_field
+from iron_proxy.messages.headers import Fields, Headers, InvalidHeader, Pair, check_field
 
 
 def three() -> Headers:
@@ -111,3 +113,34 @@ def test_no_door_lets_in_what_would_break_the_message(pair: Pair) -> None:
 @pytest.mark.parametrize("value", [b"", b"a\tb", b" padded ", b"caf\xe9", b"\xff"])
 def test_tabs_and_bytes_beyond_ascii_are_values(value: bytes) -> None:
     check_field(b"X-Any", value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda headers: headers.set(b"X-Api-Key", b"c"),
+        lambda headers: headers.append(b"X", b"c"),
+        lambda headers: headers.remove(b"accept"),
+        lambda headers: headers.remove_where(lambda name: name == b"Accept"),
+        lambda headers: headers.replace_at(0, b"X", b"c"),
+        lambda headers: headers.pairs.clear(),
+    ],
+    ids=["set", "append", "remove", "remove_where", "replace_at", "in place"],
+)
+def test_what_one_message_changes_no_other_sees(change: Callable[[Headers], object]) -> None:
+    fields = Fields(three().pairs)
+    headers, other = Headers(fields), Headers(fields)
+    copy = headers.copy()
+
+    change(headers)
+
+    assert list(headers) != three().pairs
+    assert list(other) == list(copy) == list(fields) == three().pairs
+
+
+def test_fields_that_are_only_read_are_not_copied() -> None:
+    headers = Headers(Fields(three().pairs))
+
+    assert headers.get_all(b"x-api-key") == [b"a", b"b"]
+    assert headers.remove_where(lambda name: False) == []
+    assert isinstance(headers.fields, Fields)

@@ -261,12 +261,13 @@ def test_fields_come_without_those_of_the_connection() -> None:
         (b"Upgrade: WebSocket\r\nConnection: Upgrade\r\n", b"websocket"),
         (b"Upgrade: websocket\r\n", None),
         (b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n", None),
-        (b"Upgrade: websocket, h2c\r\nConnection: upgrade\r\n", None),
+        (b"Upgrade: websocket, h2c\r\nConnection: upgrade\r\n", b"websocket"),
+        (b"Upgrade: tcp\r\nConnection: upgrade\r\n", b"tcp"),
         (b"Connection: upgrade\r\n", None),
     ],
-    ids=["WebSocket", "not in Connection", "h2c", "one of several", "nothing named"],
+    ids=["WebSocket", "not in Connection", "h2c", "beside h2c", "another", "nothing named"],
 )
-def test_websocket_is_the_only_upgrade_that_is_passed_on(fields: bytes, upgrade: bytes | None) -> None:
+def test_an_upgrade_is_what_the_connection_field_names_and_never_h2c(fields: bytes, upgrade: bytes | None) -> None:
     assert checked(head(fields=fields)).upgrade == upgrade
 
 
@@ -285,3 +286,27 @@ def test_websocket_is_the_only_upgrade_that_is_passed_on(fields: bytes, upgrade:
 )
 def test_a_refused_head_is_described_as_it_was_sent(refused: RequestHead, expected: tuple[str, str, str]) -> None:
     assert described(refused) == expected
+
+
+# --- a head that is given again -------------------------------------------------------------------------------------
+
+
+def test_each_request_of_one_head_is_its_own() -> None:
+    again = head(b"/a%20b?q=1", fields=b"X: 1\r\nTE: trailers\r\nConnection: te\r\n")
+    first = checked(again)
+
+    first.set_raw_path(b"/changed")
+    first.raw_query, first.target, first.accepts_trailers = None, Target("other.test", 1), False
+    second = checked(again)
+
+    assert (second.target, second.raw_path, second.path) == (Target("ok.test", 80), b"/a%20b", "/a b")
+    assert (second.raw_query, second.accepts_trailers) == (b"q=1", True)
+    assert second.body is not first.body
+
+
+def test_a_head_is_refused_as_often_as_it_comes() -> None:
+    again = head(b"/a/../b")
+
+    for _ in range(2):
+        with pytest.raises(BadRequest, match="dot segments"):
+            checked(again)

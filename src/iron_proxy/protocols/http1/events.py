@@ -6,15 +6,21 @@ Heads come without hop-by-hop, Host and framing fields: those are facts of the h
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from iron_proxy.messages.headers import Pair
+from iron_proxy.messages.headers import Fields, Pair
 from iron_proxy.protocols.http1.framing import Framing
 
 
 class RequestHead:
-    """A request line and its fields (RFC 9112 section 3)."""
+    """
+    A request line and its fields (RFC 9112 section 3).
+
+    Nobody changes one: where the same bytes come again and again on one connection, it is the same object.
+    """
 
     __slots__ = (
+        "checked",
         "connection",
         "expect",
         "framing",
@@ -32,7 +38,7 @@ class RequestHead:
     method: str
     target: bytes
     minor_version: int
-    pairs: list[Pair]
+    pairs: Fields | list[Pair]              # Fields when they have come before on this connection
     framing: Framing
     host_fields: list[bytes]
     keep_alive: bool
@@ -41,10 +47,14 @@ class RequestHead:
     expect: bytes | None
     te_trailers: bool                       # the client takes trailers (RFC 9110 section 10.1.4)
     proxy_authorization: bytes | None
+    checked: Any                            # what proxy/request_checks.py found, once for all repetitions
+
+    def __init__(self) -> None:
+        self.checked = None
 
 
 class ResponseHead:
-    """A status line and its fields (RFC 9112 section 4)."""
+    """A status line and its fields (RFC 9112 section 4). As with a request's, nobody changes one."""
 
     __slots__ = (
         "connection",
@@ -61,7 +71,7 @@ class ResponseHead:
     status: int
     reason: bytes
     minor_version: int
-    pairs: list[Pair]
+    pairs: Fields | list[Pair]              # Fields when they have come before on this connection
     framing: Framing
     declared_length: int | None             # Content-Length as sent, also where no body follows (HEAD, 304)
     keep_alive: bool

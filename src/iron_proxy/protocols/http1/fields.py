@@ -53,6 +53,8 @@ def connection_options(apart: Apart) -> frozenset[bytes]:
 
 def without_nominated(pairs: list[Pair], options: frozenset[bytes]) -> list[Pair]:
     """The pairs without those that the Connection field names."""
+    if not options or options is _KEEP_ALIVE:
+        return pairs
     nominated = options - _KNOWN_OPTIONS
     if not nominated:
         return pairs

@@ -6,6 +6,10 @@ MAX_REQUEST_HEAD_BYTES = 64 * 1024
 # Servers are a little more talkative: 300 Set-Cookie fields are seen in practice.
 MAX_RESPONSE_HEAD_BYTES = 256 * 1024
 
+# A connection's last head is remembered, because it mostly comes again: as it was read, taken apart, and as it was sent
+# on, so that each byte is kept some five times. Ten thousand idle clients must not make us hold more than they cost us.
+MAX_REMEMBERED_HEAD_BYTES = 4 * 1024
+
 # Every later scan of the fields is linear in their number; honest heads have at most a few hundred.
 MAX_FIELDS = 1000
 

@@ -8,10 +8,18 @@ stops after each message until `start_next`, so bytes that follow an upgrade or 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from iron_proxy.errors import IronProxyError
-from iron_proxy.messages.headers import TOKEN, Pair
-from iron_proxy.protocols.http1.events import CONNECTION_CLOSED, NO_TRAILERS, EndOfMessage, Event
+from iron_proxy.messages.headers import TOKEN, Fields, Pair
+from iron_proxy.protocols.http1.events import (
+    CONNECTION_CLOSED,
+    NO_TRAILERS,
+    EndOfMessage,
+    Event,
+    RequestHead,
+    ResponseHead,
+)
 from iron_proxy.protocols.http1.fields import split_fields
 from iron_proxy.protocols.http1.framing import CHUNKED, NO_BODY, Framing, Length
 from iron_proxy.protocols.http1.limits import MAX_CHUNK_LINE_BYTES, MAX_TRAILER_BYTES
@@ -35,7 +43,10 @@ _NOT_IN_TRAILERS = frozenset((
 ))  # fmt: skip
 
 
-class MessageParser(ABC):
+Head = TypeVar("Head", RequestHead, ResponseHead)
+
+
+class MessageParser(ABC, Generic[Head]):
     """What both roles share: finding the end of a head, and bodies by their framing."""
 
     max_head_bytes: int
@@ -45,6 +56,8 @@ class MessageParser(ABC):
         self._searched = 0                    # how far the end of the head has been looked for
         self._skipped_empty_line = False      # before the message at hand
         self._at = 0                          # how far the chunks in the bytes at hand have been read
+        self._known_head = b""                # a head that has come twice, and what was made of it
+        self._known_event: Head | None = None
         self.has_ended = False                # a sized body's last piece is out: EndOfMessage is all that comes
         self._body_left = 0
         self._pieces: list[bytes] = []        # of the chunks in the bytes at hand, joined into one event
@@ -89,6 +102,21 @@ class MessageParser(ABC):
     # --- heads ------------------------------------------------------------------------------------------------------
 
     def _read_head(self) -> Event | None:
+        event = self._known_event
+        if event is not None and self.unread.startswith(self._known_head):
+            self.unread = self.unread[len(self._known_head) :]
+            self._searched = 0
+        else:
+            head = self._next_head()
+            if head is None:
+                return None
+            event = self._parse_head(head)
+            if isinstance(event.pairs, Fields):
+                self._known_event, self._known_head = event, head
+        self._enter(event)
+        return event
+
+    def _next_head(self) -> bytes | None:
         unread = self.unread
         if not unread:
             return None
@@ -107,7 +135,7 @@ class MessageParser(ABC):
         self._searched = 0
         end += 4
         head, self.unread = (unread, b"") if end == len(unread) else (unread[:end], unread[end:])
-        return self._parse_head(head)
+        return head
 
     def _enter_body(self, framing: Framing) -> None:
         if framing is NO_BODY:
@@ -207,10 +235,18 @@ class MessageParser(ABC):
     # --- what the roles fill in -------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _parse_head(self, head: bytes) -> Event | None:
-        """The event of a complete head. Raises the peer's error."""
+    def _parse_head(self, head: bytes) -> Head:
+        """
+        The event of a complete head. Raises the peer's error.
 
-    def _check_start(self, unread: bytes) -> None:  # noqa: B027 - responses have nothing to refuse early
+        With `Fields` it may be given again where the same bytes come again, so it must come of the bytes alone.
+        """
+
+    @abstractmethod
+    def _enter(self, event: Head) -> None:
+        """Go on with what follows the head."""
+
+    def _check_start(self, unread: bytes) -> None:
         """Refuse early what can no longer become a head, so that garbage is not waited for."""
 
     @abstractmethod

@@ -8,11 +8,11 @@ is the reason looked for. Called by `streams/http1_reader.py`. Why it is not llh
 import re
 
 from iron_proxy.errors import BadRequest, ClientDisconnected, IronProxyError
-from iron_proxy.messages.headers import TOKEN, Pair
-from iron_proxy.protocols.http1.events import Event, RequestHead
+from iron_proxy.messages.headers import TOKEN, Fields, Pair
+from iron_proxy.protocols.http1.events import RequestHead
 from iron_proxy.protocols.http1.fields import connection_options, split_fields, without_nominated
-from iron_proxy.protocols.http1.framing import NO_BODY, Framing, request_framing
-from iron_proxy.protocols.http1.limits import MAX_FIELDS, MAX_REQUEST_HEAD_BYTES
+from iron_proxy.protocols.http1.framing import Framing, request_framing
+from iron_proxy.protocols.http1.limits import MAX_FIELDS, MAX_REMEMBERED_HEAD_BYTES, MAX_REQUEST_HEAD_BYTES
 from iron_proxy.protocols.http1.message_parser import FIELD_BLOCK, MessageParser, keeps_alive
 
 # Bytes above 0x7f are not valid in a URI but are sent by honest programs; they are passed on as they came.
@@ -22,47 +22,50 @@ _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _NONE: list[bytes] = []
 
 # What a field block says, in the order of the event's attributes.
-_Facts = tuple[list[Pair], Framing, list[bytes], frozenset[bytes], bool, list[bytes], bytes | None, bool, bytes | None]
+_Facts = tuple[
+    Fields | list[Pair], Framing, list[bytes], frozenset[bytes], bool, list[bytes], bytes | None, bool, bytes | None
+]
 
 
-class RequestParser(MessageParser):
+class RequestParser(MessageParser[RequestHead]):
     """Requests from a client. Violations raise BadRequest with the status to answer."""
 
     max_head_bytes = MAX_REQUEST_HEAD_BYTES
 
     def __init__(self) -> None:
         super().__init__()
-        # A kept connection mostly repeats its fields to the byte: what they say is then known already.
+        # A kept connection mostly repeats its fields to the byte, whatever it asks for.
         self._known_block: tuple[bytes, int] | None = None
-        self._known_facts: _Facts | None = None
+        self._known_facts: _Facts | None = None              # what they say, once they have come twice
 
-    def _parse_head(self, head: bytes) -> Event | None:
+    def _enter(self, event: RequestHead) -> None:
+        self._enter_body(event.framing)
+
+    def _parse_head(self, head: bytes) -> RequestHead:
         line = _REQUEST_LINE.match(head)
         if line is None:
             raise _why_not_a_request(head)
         method, target, minor = line.groups()
         minor_version = 1 if minor == b"1" else 0
         block = (head[line.end() : -2], minor_version)
+        is_short = len(head) <= MAX_REMEMBERED_HEAD_BYTES
+        is_repeated = is_short and block == self._known_block
         facts = self._known_facts
-        if facts is None or block != self._known_block:
-            facts = self._known_facts = self._read_fields(*block)
-            self._known_block = block
+        if facts is None or not is_repeated:
+            facts = self._read_fields(*block, is_repeated)
+            self._known_block = block if is_short else None
+            self._known_facts = facts if is_repeated else None
         event = RequestHead()
         event.method = _METHODS.get(method) or method.decode("ascii")
         event.target = target
         event.minor_version = minor_version
         (
-            pairs, event.framing, event.host_fields, event.connection, event.keep_alive, event.upgrade, event.expect,
-            event.te_trailers, event.proxy_authorization,
+            event.pairs, event.framing, event.host_fields, event.connection, event.keep_alive, event.upgrade,
+            event.expect, event.te_trailers, event.proxy_authorization,
         ) = facts  # fmt: skip
-        event.pairs = pairs.copy()
-        if event.framing is NO_BODY:
-            self.next_event = self._end_without_body
-        else:
-            self._enter_body(event.framing)
         return event
 
-    def _read_fields(self, block: bytes, minor_version: int) -> _Facts:
+    def _read_fields(self, block: bytes, minor_version: int, is_repeated: bool) -> _Facts:
         if not FIELD_BLOCK.fullmatch(block):
             raise BadRequest("malformed header field")
         pairs, apart = split_fields(block)
@@ -71,7 +74,7 @@ class RequestParser(MessageParser):
         options = connection_options(apart)
         pairs, expect = _take_expect(without_nominated(pairs, options))
         return (
-            pairs,
+            Fields(pairs) if is_repeated else pairs,
             request_framing(
                 apart.get(b"content-length", _NONE), apart.get(b"transfer-encoding", _NONE), minor_version, BadRequest
             ),

@@ -7,21 +7,26 @@ Which request a response answers has to be told (`expect`): an answer to HEAD ha
 import re
 
 from iron_proxy.errors import IronProxyError, UpstreamDisconnected, UpstreamProtocolError
-from iron_proxy.messages.headers import Pair
-from iron_proxy.protocols.http1.events import Event, ResponseHead
+from iron_proxy.messages.headers import Fields, Pair
+from iron_proxy.protocols.http1.events import ResponseHead
 from iron_proxy.protocols.http1.fields import connection_options, split_fields, without_nominated
 from iron_proxy.protocols.http1.framing import Framing, response_framing
-from iron_proxy.protocols.http1.limits import MAX_FIELDS, MAX_INFORMATIONAL, MAX_RESPONSE_HEAD_BYTES
+from iron_proxy.protocols.http1.limits import (
+    MAX_FIELDS,
+    MAX_INFORMATIONAL,
+    MAX_REMEMBERED_HEAD_BYTES,
+    MAX_RESPONSE_HEAD_BYTES,
+)
 from iron_proxy.protocols.http1.message_parser import FIELD_BLOCK, MessageParser, keeps_alive
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\x00-\x08\n-\x1f\x7f]*+))?\r\n")
 _NONE: list[bytes] = []
 
 # What a field block says, in the order of the event's attributes.
-_Facts = tuple[list[Pair], Framing, int | None, frozenset[bytes], bool, list[bytes]]
+_Facts = tuple[Fields | list[Pair], Framing, int | None, frozenset[bytes], bool, list[bytes]]
 
 
-class ResponseParser(MessageParser):
+class ResponseParser(MessageParser[ResponseHead]):
     """Responses from an upstream. `expect` says which request the next one answers."""
 
     max_head_bytes = MAX_RESPONSE_HEAD_BYTES
@@ -35,33 +40,37 @@ class ResponseParser(MessageParser):
 
     def expect(self, method: str) -> None:
         """A response to this method comes next: HEAD has no body whatever its fields say."""
-        self._method = method
+        if method != self._method:
+            self._method = method
+            self._known_event = None          # the same bytes may mean another body
         self._informational = 0
-        self.start_next()
+        self._skipped_empty_line = self.has_ended = False
+        self.next_event = self._read_head
 
-    def _parse_head(self, head: bytes) -> Event | None:
+    def _parse_head(self, head: bytes) -> ResponseHead:
         line = _STATUS_LINE.match(head)
         if line is None:
             raise UpstreamProtocolError("the upstream's status line is not valid HTTP/1.1")
         minor, status, reason = line.groups()
         minor_version = 1 if minor == b"1" else 0
         block = (head[line.end() : -2], minor_version, status, self._method)
+        is_short = len(head) <= MAX_REMEMBERED_HEAD_BYTES
+        is_repeated = is_short and block == self._known_block
         facts = self._known_facts
-        if facts is None or block != self._known_block:
-            facts = self._known_facts = self._read_fields(block[0], minor_version, int(status))
-            self._known_block = block
+        if facts is None or not is_repeated:
+            facts = self._read_fields(block[0], minor_version, int(status), is_repeated)
+            self._known_block = block if is_short else None
+            self._known_facts = facts if is_repeated else None
         event = ResponseHead()
         event.status = int(status)
         event.reason = reason or b""
         event.minor_version = minor_version
         (
-            pairs, event.framing, event.declared_length, event.connection, event.keep_alive, event.upgrade,
+            event.pairs, event.framing, event.declared_length, event.connection, event.keep_alive, event.upgrade,
         ) = facts  # fmt: skip
-        event.pairs = pairs.copy()
-        self._enter_response(event)
         return event
 
-    def _read_fields(self, block: bytes, minor_version: int, status: int) -> _Facts:
+    def _read_fields(self, block: bytes, minor_version: int, status: int, is_repeated: bool) -> _Facts:
         if not FIELD_BLOCK.fullmatch(block):
             raise UpstreamProtocolError("a header field of the upstream's response is not valid HTTP/1.1")
         pairs, apart = split_fields(block)
@@ -76,8 +85,9 @@ class ResponseParser(MessageParser):
             minor_version,
             self._violation,
         )
+        forwarded = without_nominated(pairs, options)
         return (
-            without_nominated(pairs, options),
+            Fields(forwarded) if is_repeated else forwarded,
             framing,
             declared_length,
             options,
@@ -85,7 +95,7 @@ class ResponseParser(MessageParser):
             apart.get(b"upgrade", _NONE),
         )
 
-    def _enter_response(self, event: ResponseHead) -> None:
+    def _enter(self, event: ResponseHead) -> None:
         if event.status >= 200:
             self._enter_body(event.framing)
         elif event.status == 101:             # what follows is another protocol's: see take_unread

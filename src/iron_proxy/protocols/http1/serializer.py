@@ -5,27 +5,58 @@ The last wall: a start line or field that holds CR, LF or NUL is refused, whoeve
 """
 
 from iron_proxy.errors import IronProxyError
-from iron_proxy.messages.headers import Pair
+from iron_proxy.messages.headers import Fields, Pair
 
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def serialize_head(start_line: bytes, host: bytes | None, pairs: list[Pair], framing_fields: bytes) -> bytes:
+def serialize_head(
+    start_line: bytes, host: bytes | None, fields: Fields | list[Pair], framing_fields: bytes
+) -> bytes:
     """
     A head, complete with its empty line.
 
     `framing_fields` are whole lines (Content-Length, Transfer-Encoding, Connection …) that only we decide about.
     """
-    lines = [start_line] if host is None else [start_line, b"Host: " + host]
-    lines += map(b": ".join, pairs)
-    lines.append(framing_fields + b"\r\n")
-    head = b"\r\n".join(lines)
-    # Each part must not bring a line end of its own: counting them is one pass in C over bytes we just made.
-    expected = len(pairs) + (2 if host is None else 3) + framing_fields.count(b"\r\n")
-    if head.count(b"\n") != expected or head.count(b"\r") != expected or b"\0" in head:
+    if not isinstance(fields, Fields):
+        return _serialize_head(start_line, host, fields, framing_fields)
+    parts = (start_line, host, framing_fields)
+    known = fields.head
+    if known is None or known[0] != parts:
+        known = fields.head = (parts, _serialize_head(start_line, host, fields, framing_fields))
+    return known[1]
+
+
+def _serialize_head(
+    start_line: bytes, host: bytes | None, fields: Fields | list[Pair], framing_fields: bytes
+) -> bytes:
+    lines = fields.lines if isinstance(fields, Fields) else None
+    if lines is None:
+        lines = _field_lines(fields)
+    if host is None:
+        first, expected = start_line + b"\r\n", 1
+    else:
+        first, expected = b"%b\r\nHost: %b\r\n" % (start_line, host), 2
+    if framing_fields:
+        expected += framing_fields.count(b"\r\n")
+    _check_line_ends(first + framing_fields, expected)
+    return b"%b%b%b\r\n" % (first, lines, framing_fields)
+
+
+def _field_lines(fields: Fields | list[Pair]) -> bytes:
+    """The fields as lines, checked; kept with them when nothing can change them any more."""
+    lines = b"\r\n".join([*map(b": ".join, fields), b""])
+    _check_line_ends(lines, len(fields))
+    if isinstance(fields, Fields):
+        fields.lines = lines
+    return lines
+
+
+def _check_line_ends(lines: bytes, expected: int) -> None:
+    """No part may bring a line end of its own: counting them is one pass in C over bytes that we have just made."""
+    if lines.count(b"\n") != expected or lines.count(b"\r") != expected or b"\0" in lines:
         raise IronProxyError("a message head of ours would not have been well formed")
-    return head
 
 
 def serialize_trailers(trailers: list[Pair]) -> bytes:

@@ -70,6 +70,7 @@ class HeaderInjection:
         """Set the header. Raises TransformError for a value with control characters."""
         try:
             request.headers.set(self._name, self._formatter.render(secret))
+            request.sensitive |= {self._name.lower()}
         except InvalidHeader:
             raise unfit_for_header(secret, self._name) from None
 

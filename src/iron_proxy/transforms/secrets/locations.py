@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple, cast
 
-from iron_proxy.messages.headers import Pair
+from iron_proxy.messages.headers import Fields, Pair
 from iron_proxy.messages.request import Request
+from iron_proxy.secret_sources.source import Secret
 from iron_proxy.transforms.secrets.basic import decode_basic
 from iron_proxy.transforms.secrets.path import tokens_in_path
 from iron_proxy.transforms.secrets.plan import Owner, Plan, Scanner
@@ -49,19 +50,45 @@ class Findings:
         self.body_is_encoded = False  # compressed: nothing of it was seen
 
 
-# The one token of a request: its one owner, the header field's position, where the token starts and ends in the value,
-# and the spelling the field's name is to have. A bare tuple: one is made for nearly every request with a secret.
-SoleToken = tuple[Owner, int, int, int, bytes | None]
+class SoleToken:
+    """The one token of a request, in a header field: its one owner, and where it stands in the field's value."""
+
+    __slots__ = ("end", "owner", "position", "secret", "sensitive", "start", "swapped", "wire_name")
+
+    def __init__(self, owner: Owner, position: int, start: int, end: int, wire_name: bytes | None) -> None:
+        self.owner = owner
+        self.position = position  # of the field
+        self.start = start
+        self.end = end
+        self.wire_name = wire_name  # the spelling the field's name is to have
+        # The last swap's outcome (see replace.py), and the secret it was for.
+        self.secret: Secret | None = None
+        self.swapped: Fields | list[Pair] = []
+        self.sensitive: frozenset[bytes] = frozenset()
+
 
 # No header holds a token. What it says of a place means nothing.
-NO_TOKEN: SoleToken = (cast("Owner", None), 0, 0, 0, None)
+NO_TOKEN = SoleToken(cast("Owner", None), 0, 0, 0, None)
 
 
-def find_sole_token(plan: Plan, pairs: list[Pair]) -> SoleToken | None:
-    """For plans that look at headers only: the one token, NO_TOKEN, or None when it is not that simple."""
+def find_sole_token(plan: Plan, fields: Fields | list[Pair]) -> SoleToken | None:
+    """
+    For plans that look at headers only: the one token, NO_TOKEN, or None when it is not that simple.
+
+    In fields that a connection's requests share it is looked for once.
+    """
+    if not isinstance(fields, Fields):
+        return _look_for_sole_token(plan, fields)
+    known: tuple[Plan, SoleToken | None] | None = fields.sole_token
+    if known is None or known[0] is not plan:
+        known = fields.sole_token = (plan, _look_for_sole_token(plan, fields))
+    return known[1]
+
+
+def _look_for_sole_token(plan: Plan, fields: Fields | list[Pair]) -> SoleToken | None:
     names = plan.names
     sole = NO_TOKEN
-    for position, (name, value) in enumerate(pairs):
+    for position, (name, value) in enumerate(fields):
         scanner = names[name] if name in names else plan.header(name)
         if scanner is None:
             continue
@@ -76,14 +103,14 @@ def find_sole_token(plan: Plan, pairs: list[Pair]) -> SoleToken | None:
         owners = scanner.owners.get(match[0], ())
         if len(owners) != 1 or (end < len(value) and scanner.search(value, end) is not None):
             return None
-        sole = (owners[0], position, start, end, scanner.wire_name)
+        sole = SoleToken(owners[0], position, start, end, scanner.wire_name)
     return sole
 
 
 async def find_tokens(plan: Plan, request: Request, max_body_bytes: int | None) -> Findings:
     """Look everywhere the plan says. Raises what reading the body raises."""
     findings = Findings()
-    _look_at_headers(plan, request.headers.pairs, findings)
+    _look_at_headers(plan, request.headers.fields, findings)
     if plan.query is not None and request.raw_query:
         _look_at_query(plan.query, request.raw_query, findings)
     if plan.path is not None:
@@ -98,9 +125,9 @@ def digest_header(request: Request) -> str:
     return next((name.decode("ascii") for name in _DIGESTS if request.headers.get(name) is not None), "")
 
 
-def _look_at_headers(plan: Plan, pairs: list[Pair], findings: Findings) -> None:
+def _look_at_headers(plan: Plan, fields: Fields | list[Pair], findings: Findings) -> None:
     names = plan.names  # a look into the dict here: this loop runs for every request
-    for index, (name, value) in enumerate(pairs):
+    for index, (name, value) in enumerate(fields):
         scanner = names[name] if name in names else plan.header(name)
         if scanner is None:
             continue

@@ -151,10 +151,12 @@ class Plans:
             return None
         return self._plan(tuple(applicable), ambiguous)
 
-    def first_possible(self, target: Target) -> Entry | None:
-        """The first entry that some request to this destination could use."""
-        candidates = self._destination(target).candidates
-        return candidates[0][0] if candidates else None
+    def first_possible(self, target: Target, client: str = "") -> Entry | None:
+        """The first entry that some request of this client to this destination could use."""
+        for entry, rules in self._destination(target).candidates:
+            if any(rule.admits_client(client) for rule in rules):
+                return entry
+        return None
 
     def _destination(self, target: Target) -> _Destination:
         destination = self._destinations.get(target)

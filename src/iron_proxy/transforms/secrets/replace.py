@@ -7,7 +7,7 @@ request with an error that names the source and the remedy, never the value.
 
 from collections.abc import Mapping
 
-from iron_proxy.messages.headers import InvalidHeader, check_field
+from iron_proxy.messages.headers import Fields, InvalidHeader, Pair, check_field
 from iron_proxy.messages.request import Request
 from iron_proxy.secret_sources.source import Secret
 from iron_proxy.transforms.secrets.basic import with_credentials
@@ -37,17 +37,25 @@ def swap_tokens(plan: Plan, request: Request, findings: Findings, secrets: Secre
 
 def swap_sole_token(request: Request, found: SoleToken, secret: Secret) -> None:
     """Swap the only token of a request, in its header field. Raises TransformError when the secret is unfit."""
-    _, position, start, end, wire_name = found
-    name, value = request.headers.pairs[position]
-    text = secret.reveal().encode("utf-8", "surrogateescape")
-    value = value[:start] + text + value[end:]
+    if secret is not found.secret:          # the same object is the same value (see Source), and a new one a rotation
+        found.swapped = _with_secret(request.headers.fields, found, secret)
+        found.secret = secret
+        found.sensitive = frozenset((found.swapped[found.position][0].lower(),))
+    request.headers.fields = found.swapped
+    request.sensitive |= found.sensitive
+
+
+def _with_secret(fields: Fields | list[Pair], found: SoleToken, secret: Secret) -> Fields | list[Pair]:
+    name, value = fields[found.position]
+    name = found.wire_name or name
+    value = value[: found.start] + secret.reveal().encode("utf-8", "surrogateescape") + value[found.end :]
     try:
-        if wire_name is None:
-            request.headers.replace_value_at(position, value)
-        else:
-            request.headers.replace_at(position, wire_name, value)
+        check_field(name, value)
     except InvalidHeader:
-        raise unfit_for_header(secret, wire_name or name) from None
+        raise unfit_for_header(secret, name) from None
+    swapped = [*fields]
+    swapped[found.position] = (name, value)
+    return Fields(swapped) if isinstance(fields, Fields) else swapped
 
 
 class _Swaps:
@@ -77,6 +85,8 @@ def _swap_in_field(request: Request, field: FieldToEdit, secrets: Secrets) -> No
         value = with_credentials(value, replace_spans(field.credentials, field.spans, swaps))
     elif field.spans:
         value = replace_spans(value, field.spans, swaps)
+    if swaps.used:
+        request.sensitive |= {name.lower()}
     try:
         request.headers.replace_at(field.position, name, value)
     except InvalidHeader:
@@ -97,4 +107,6 @@ def _swap_in_path(request: Request, scanner: Scanner, secrets: Secrets) -> None:
     raw_path = replace_in_path(request.raw_path, scanner.tokens, swaps)
     if swaps.used and has_dot_segment(raw_path):
         raise unfit_for_path(swaps.used[0])
+    if swaps.used:
+        request.sensitive |= {b":path"}
     request.set_raw_path(raw_path)

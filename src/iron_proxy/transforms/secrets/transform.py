@@ -23,6 +23,8 @@ from iron_proxy.transforms.secrets.settlement import Refusal, Settled, settle
 
 # RFC 9110 section 15.5.6: a 405 names what is allowed.
 _BUT_TRACE = (b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+# Spared the look for another spelling of TRACE.
+_COMMON_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
 class SecretsTransform:
@@ -38,7 +40,7 @@ class SecretsTransform:
     async def on_request(self, exchange: Exchange) -> Verdict:
         """Swap and inject, or refuse. Raises TransformError when a secret cannot stand where it should go."""
         request = exchange.request
-        if len(request.method) == len("TRACE") and request.method.upper() == "TRACE":
+        if request.method not in _COMMON_METHODS and request.method.upper() == "TRACE":
             return self._refuse_trace(exchange)
         plan = self._plans.for_request(request)
         if plan is None:
@@ -48,7 +50,7 @@ class SecretsTransform:
             return _reject(exchange, Refusal(plan.ambiguous, "ambiguous_path", sentence))
         if plan.is_headers_only:
             # What nearly every request is: no token, or one token in one header of one entry that demands nothing.
-            found = find_sole_token(plan, request.headers.pairs)
+            found = find_sole_token(plan, request.headers.fields)
             if found is NO_TOKEN or (found is not None and _swapped_alone(exchange, found)):
                 return CONTINUE
         findings = await find_tokens(plan, request, self._max_body_bytes)
@@ -60,7 +62,7 @@ class SecretsTransform:
 
     def _refuse_trace(self, exchange: Exchange) -> Verdict:
         """TRACE (RFC 9110 section 9.3.8) sends the request back: the client would read the secret."""
-        entry = self._plans.first_possible(exchange.request.target)
+        entry = self._plans.first_possible(exchange.request.target, exchange.request.client_name)
         if entry is None:
             return CONTINUE
         sentence = "TRACE would return the secret to the client"
@@ -73,7 +75,7 @@ def _swapped_alone(exchange: Exchange, found: SoleToken) -> bool:
 
     False, with nothing changed, leaves everything to that: also when the secret has to be waited for.
     """
-    owner, request = found[0], exchange.request
+    owner, request = found.owner, exchange.request
     entry = owner.entry
     if request.scheme != "https" and not (entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)):
         return False

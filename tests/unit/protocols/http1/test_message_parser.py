@@ -1,22 +1,25 @@
 """How much of a message is held before it must make sense: exactly the stated amount, however it arrives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from tests.wire.http1_events import Told, requests_in, responses_in
+from tests.wire.http1_events import Told, every_split, requests_in, responses_in
 from tests.wire.pieces import cut_at, in_pieces
 
 from iron_proxy.errors import BadRequest, IronProxyError
-from iron_proxy.protocols.http1.events import NO_TRAILERS
+from iron_proxy.messages.headers import Fields
+from iron_proxy.protocols.http1.events import NO_TRAILERS, RequestHead, ResponseHead
 from iron_proxy.protocols.http1.limits import (
     MAX_CHUNK_LINE_BYTES,
     MAX_FIELDS,
     MAX_INFORMATIONAL,
+    MAX_REMEMBERED_HEAD_BYTES,
     MAX_REQUEST_HEAD_BYTES,
     MAX_RESPONSE_HEAD_BYTES,
     MAX_TRAILER_BYTES,
 )
 from iron_proxy.protocols.http1.request_parser import RequestParser
+from iron_proxy.protocols.http1.response_parser import ResponseParser
 
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -128,3 +131,124 @@ def test_what_cannot_become_a_chunk_size_is_refused_without_waiting(begun: bytes
 
     with pytest.raises(BadRequest, match="malformed chunk size"):
         parser.next_event()
+
+
+# --- heads that come again ------------------------------------------------------------------------------------------
+
+GET = b"GET / HTTP/1.1\r\nHost: ok.test\r\nX: 1\r\n\r\n"
+PUT = b"PUT / HTTP/1.1\r\nHost: ok.test\r\nContent-Length: 2\r\n\r\nok"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def heads_in(wire: bytes) -> Iterator[RequestHead]:
+    parser = RequestParser()
+    parser.receive(wire)
+    while (event := parser.next_event()) is not None:
+        if isinstance(event, RequestHead):
+            yield event
+        elif event is NO_TRAILERS:
+            parser.start_next()
+
+
+def plain(told: Told) -> list[object]:
+    return [{**each, "pairs": list(each["pairs"])} if isinstance(each, dict) else each for each in told.seen]
+
+
+@pytest.mark.parametrize(
+    "message", [GET, PUT, b"\r\n" + GET], ids=["without a body", "with one", "an empty line first"]
+)
+def test_a_request_that_comes_again_is_read_as_the_first_time_however_it_is_cut(message: bytes) -> None:
+    alone = plain(requests_in([message]))
+
+    for pieces in every_split(message * 4):
+        told = requests_in(pieces)
+        assert [each for each in plain(told) if isinstance(each, dict)] == [alone[0]] * 4
+        assert (told.body, told.unread) == (requests_in([message]).body * 4, b"")
+
+
+def test_an_answer_that_comes_again_is_read_as_the_first_time_however_it_is_cut() -> None:
+    for pieces in every_split(OK * 4):
+        assert plain(responses_in(pieces, *["GET"] * 4)) == plain(responses_in([OK])) * 4
+
+
+def test_from_the_second_on_equal_heads_are_one_object() -> None:
+    first, second, third, fourth = heads_in(GET * 4)
+
+    assert isinstance(first.pairs, list)
+    assert isinstance(second.pairs, Fields)
+    assert second is third is fourth
+
+
+def test_what_became_of_the_first_ones_fields_does_not_show_in_the_next() -> None:
+    heads = heads_in(GET * 3)
+    for _ in range(2):
+        head = next(heads)
+        if isinstance(head.pairs, list):
+            head.pairs.append((b"X-Leaked", b"1"))
+
+    assert list(next(heads).pairs) == [(b"X", b"1")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        GET.replace(b"GET", b"PUT"),
+        GET.replace(b"GET /", b"GET /a"),
+        GET.replace(b"1.1", b"1.0", 1),
+        GET.replace(b"ok.test", b"ok.tesu"),
+        GET.replace(b"X: 1", b"X: 2"),
+        GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+    ],
+    ids=["method", "target", "version", "host", "value", "one field more"],
+)
+def test_a_head_that_differs_in_anything_is_read_anew(other: bytes) -> None:
+    told = plain(requests_in([GET * 3 + other + GET]))
+
+    heads = [each for each in told if isinstance(each, dict)]
+    assert heads[3] == plain(requests_in([other]))[0]
+    assert heads[4] == heads[0] != heads[3]
+
+
+def test_the_same_answer_to_another_method_has_another_body() -> None:
+    head = OK.removesuffix(b"ok")
+
+    told = responses_in([OK * 3 + head + OK], "GET", "GET", "GET", "HEAD", "GET")
+
+    assert [each for each in told.seen if isinstance(each, bytes)] == [b"ok"] * 4
+    assert len(told.ends) == 5
+
+
+def test_a_violation_is_one_every_time() -> None:
+    parser = ResponseParser()
+    for _ in range(3):
+        parser.expect("GET")
+        parser.receive(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n")
+        with pytest.raises(IronProxyError):
+            parser.next_event()
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        padded(REQUEST, MAX_REMEMBERED_HEAD_BYTES, b"\r\n\r\n"),
+        GET.replace(b"/", b"/" + b"a" * MAX_REMEMBERED_HEAD_BYTES, 1),
+    ],
+    ids=["fields", "target"],
+)
+def test_long_heads_are_not_kept_for_the_next(long: bytes) -> None:
+    heads = list(heads_in(GET * 3 + long * 4))
+
+    assert all(isinstance(head.pairs, list) for head in heads[3:])
+
+
+def test_a_repeated_response_head_is_one_object_too() -> None:
+    parser = ResponseParser()
+    heads = []
+    for _ in range(3):
+        parser.expect("GET")
+        parser.receive(OK)
+        heads.append(parser.next_event())
+        assert parser.next_event() == b"ok"
+
+    assert heads[1] is heads[2]
+    assert isinstance(heads[2], ResponseHead)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iron_proxy.errors import IronProxyError
-from iron_proxy.messages.headers import Pair
+from iron_proxy.messages.headers import Fields, Pair
 from iron_proxy.protocols.http1.serializer import CONTINUE, LAST_CHUNK, chunk, serialize_head, serialize_trailers
 
 LINE = b"GET / HTTP/1.1"
@@ -99,3 +99,34 @@ def test_an_independent_reader_reads_what_was_written(pairs: list[Pair], pieces:
     assert list(head.headers) == [(b"host", b"ok.test"), *written, (b"transfer-encoding", b"chunked")]
     assert b"".join(bytes(event.data) for event in events if isinstance(event, h11.Data)) == b"".join(pieces)
     assert isinstance(events[-1], h11.EndOfMessage)
+
+
+def test_shared_fields_are_written_for_each_head_as_a_list_is() -> None:
+    pairs = [(b"X-a", b"1")]
+    fields = Fields(pairs)
+    heads = [
+        (LINE, b"ok.test", b""),
+        (LINE, b"ok.test", b""),
+        (b"GET /2 HTTP/1.1", b"ok.test", b""),
+        (LINE, b"other.test", b""),
+        (LINE, b"ok.test", b"Content-Length: 3\r\n"),
+        (LINE, None, b""),
+    ]
+
+    for line, host, framing in heads:
+        assert serialize_head(line, host, fields, framing) == serialize_head(line, host, pairs, framing)
+
+
+@pytest.mark.parametrize("breaking", [b"\r\n", b"\n", b"\r", b"\0"], ids=repr)
+def test_what_is_known_of_shared_fields_excuses_no_part(breaking: bytes) -> None:
+    good, bad = Fields([(b"X-a", b"1")]), Fields([(b"X-a", b"1" + breaking)])
+    serialize_head(LINE, b"ok.test", good, b"")
+
+    for line, host, fields in [
+        (LINE + breaking, b"ok.test", good),
+        (LINE, b"ok.test" + breaking, good),
+        (LINE, b"ok.test", bad),
+        (LINE, b"ok.test", bad),
+    ]:
+        with pytest.raises(IronProxyError):
+            serialize_head(line, host, fields, b"")

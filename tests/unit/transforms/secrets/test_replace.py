@@ -1,11 +1,20 @@
 """Putting secrets in the place of tokens, and refusing where they cannot stand."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.transforms.secrets.building import TOKEN, bearer, exchange_of, replacing, send, swapped, transform_from
 
-from iron_proxy.errors import TransformError
+from iron_proxy.errors import SecretUnavailable, TransformError
+from iron_proxy.matching.header_patterns import HeaderPattern
+from iron_proxy.matching.rule import Rule
+from iron_proxy.messages.headers import Fields, Headers, Pair
+from iron_proxy.pipeline.exchange import Exchange
+from iron_proxy.pipeline.verdict import Reject
+from iron_proxy.secret_sources.source import Secret
+from iron_proxy.transforms.secrets.entries import Entry, Replacement
+from iron_proxy.transforms.secrets.transform import SecretsTransform
 
 UNFIT = 'secret "OPENAI_API_KEY" holds a control character and cannot stand in header Authorization'
 
@@ -110,3 +119,98 @@ async def test_a_body_is_as_long_as_what_it_holds(real: str) -> None:
 
     assert exchange.request.body.length == len(real) + 2
     assert exchange.notes == swapped("body")
+
+
+# --- one connection's requests, which share their fields ------------------------------------------------------------
+
+
+class RotatingSource:
+    """Yields what the test puts into `current`, without waiting."""
+
+    name = "KEY"
+
+    def __init__(self, value: str) -> None:
+        self.current: Secret | None = Secret(self.name, value)
+
+    async def get(self) -> Secret:
+        if self.current is None:
+            raise SecretUnavailable("no value")
+        return self.current
+
+
+def rotating(source: RotatingSource, host: str = "api.openai.com") -> SecretsTransform:
+    replacement = Replacement(TOKEN, (HeaderPattern.parse("Authorization"),))
+    return SecretsTransform([Entry(source, (Rule.for_host(host),), replacement)])
+
+
+def sharing(fields: Fields, **how: Any) -> Exchange:
+    exchange = exchange_of(**how)
+    exchange.request.headers = Headers(fields)
+    return exchange
+
+
+async def sent(transform: SecretsTransform, fields: Fields, **how: Any) -> list[Pair]:
+    exchange = sharing(fields, **how)
+    await send(transform, exchange)
+    return list(exchange.request.headers)
+
+
+async def test_a_secret_that_was_rotated_takes_the_place_of_the_old_one_at_once() -> None:
+    source, fields = RotatingSource("old"), Fields([bearer()])
+    transform = rotating(source)
+
+    seen = [await sent(transform, fields), await sent(transform, fields)]
+    source.current = Secret("KEY", "new")
+    seen += [await sent(transform, fields), await sent(transform, fields)]
+
+    assert seen == [[bearer(b"old")]] * 2 + [[bearer(b"new")]] * 2
+    assert list(fields) == [bearer()]
+
+
+async def test_a_secret_that_is_lost_is_not_sent_from_memory() -> None:
+    source, fields = RotatingSource("old"), Fields([bearer()])
+    transform = rotating(source)
+    await sent(transform, fields)
+
+    source.current = None
+
+    assert await sent(transform, fields) == [bearer()]
+
+
+async def test_what_another_configuration_found_does_not_count() -> None:
+    fields = Fields([bearer()])
+
+    seen = [await sent(rotating(RotatingSource(value)), fields) for value in ("one", "two")]
+
+    assert seen == [[bearer(b"one")], [bearer(b"two")]]
+    assert await sent(rotating(RotatingSource("three"), "other.test"), fields) == [bearer()]
+
+
+async def test_another_scheme_is_decided_on_anew() -> None:
+    transform, fields = rotating(RotatingSource("real")), Fields([bearer()])
+    await sent(transform, fields)
+
+    assert isinstance(await send(transform, sharing(fields, scheme="http")), Reject)
+
+
+async def test_what_is_done_to_a_swapped_request_stays_with_it() -> None:
+    transform, fields = rotating(RotatingSource("real")), Fields([bearer()])
+    exchange = sharing(fields)
+    await send(transform, exchange)
+
+    exchange.request.headers.append(b"X", b"1")
+    exchange.request.headers.pairs.clear()
+
+    assert await sent(transform, fields) == [bearer(b"real")]
+
+
+async def test_an_unfit_secret_fails_every_request_until_it_is_rotated() -> None:
+    source, fields = RotatingSource("a\nb"), Fields([bearer()])
+    transform = rotating(source)
+
+    for _ in range(2):
+        with pytest.raises(TransformError):
+            await sent(transform, fields)
+    source.current = Secret("KEY", "fit")
+
+    assert await sent(transform, fields) == [bearer(b"fit")]
