@@ -1,4 +1,4 @@
-"""The `IRON_*` variables: each overrides one key, is read as Go reads it, and counts as unset when empty."""
+"""The `IRON_*` variables and the outbound proxy's: each overrides one key, and counts as unset when empty."""
 
 from collections.abc import Callable
 
@@ -18,6 +18,7 @@ proxy:
   max_request_body_bytes: 10
   max_response_body_bytes: 20
   upstream_response_header_timeout: 7s
+  upstream_proxy: {http_proxy: "file:1", https_proxy: "file:2", no_proxy: .file.test}
 tls: {mode: mitm, ca_cert: file.crt, ca_key: file.key, cert_cache_size: 30, leaf_cert_expiry_hours: 40}
 metrics: {listen: ":1090"}
 log: {level: warn}
@@ -39,13 +40,19 @@ CASES: dict[str, tuple[str, Callable[[Config], object], object]] = {
         lambda config: config.proxy.upstream_response_header_timeout,
         90.0,
     ),
-    "IRON_TLS_MODE": ("mitm", lambda config: config.tls.mode, "mitm"),
+    "IRON_TLS_MODE": ("sni-only", lambda config: config.tls.mode, "sni-only"),
     "IRON_TLS_CA_CERT": ("env.crt", lambda config: config.tls.ca_cert, "env.crt"),
     "IRON_TLS_CA_KEY": ("env.key", lambda config: config.tls.ca_key, "env.key"),
     "IRON_TLS_CERT_CACHE_SIZE": ("5", lambda config: config.tls.cert_cache_size, 5),
     "IRON_TLS_LEAF_CERT_EXPIRY_HOURS": ("6", lambda config: config.tls.leaf_cert_expiry_hours, 6),
     "IRON_METRICS_LISTEN": ("127.0.0.1:9", lambda config: str(config.metrics.listen), "127.0.0.1:9"),
     "IRON_LOG_LEVEL": ("debug", lambda config: config.log.level, "debug"),
+    "HTTP_PROXY": ("http://env:1", lambda config: config.proxy.upstream_proxy.http_proxy, "http://env:1"),
+    "http_proxy": ("http://env:1", lambda config: config.proxy.upstream_proxy.http_proxy, "http://env:1"),
+    "HTTPS_PROXY": ("socks5://env:2", lambda config: config.proxy.upstream_proxy.https_proxy, "socks5://env:2"),
+    "https_proxy": ("socks5://env:2", lambda config: config.proxy.upstream_proxy.https_proxy, "socks5://env:2"),
+    "NO_PROXY": ("*", lambda config: config.proxy.upstream_proxy.no_proxy, "*"),
+    "no_proxy": ("*", lambda config: config.proxy.upstream_proxy.no_proxy, "*"),
 }
 
 
@@ -111,7 +118,9 @@ def test_the_environment_alone_is_a_whole_configuration() -> None:
         ("IRON_PROXY_HTTP_LISTEN", "80", '"80" is not a listen address; write ":80" to listen on all interfaces'),
         ("IRON_LOG_LEVEL", "trace", 'unknown log level: "trace"'),
         ("IRON_TLS_MODE", "hybrid", 'must be "mitm" or "sni-only"; got "hybrid"'),
-        ("IRON_TLS_MODE", "sni-only", "sni-only is not available in this version"),
+        ("HTTP_PROXY", "ftp://p", "the scheme of the proxy's URL must be http, https, socks5 or socks5h"),
+        ("https_proxy", "http://p:0", "the proxy's URL has no valid host and port"),
+        ("NO_PROXY", "-a", 'the entry "-a" of no_proxy is none of'),
         ("IRON_MANAGEMENT_LISTEN", ":9092", "not available in this version"),
         ("IRON_CONTROL_PLANE_POLL_INTERVAL", "10s", "not available in this version"),
         ("IRON_PROXY_TOKEN", "t-0", "not available in this version"),
@@ -138,3 +147,10 @@ def test_zero_and_negative_limits_mean_the_same_as_in_the_file(text: str) -> Non
 
 def test_a_listener_can_be_switched_off() -> None:
     assert load({"IRON_PROXY_HTTPS_LISTEN": "off", "IRON_METRICS_LISTEN": "off"}).metrics.listen is None
+
+
+def test_upper_case_counts_before_lower_case_and_each_variable_for_itself() -> None:
+    config = load({"HTTPS_PROXY": "upper:1", "https_proxy": "lower:1", "no_proxy": "lower.test"})
+
+    proxy = config.proxy.upstream_proxy
+    assert (proxy.http_proxy, proxy.https_proxy, proxy.no_proxy) == ("file:1", "upper:1", "lower.test")

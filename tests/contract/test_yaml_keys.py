@@ -109,7 +109,12 @@ def test_the_full_example_loads_with_its_meaning() -> None:
         MINIMAL + "log: {level: debug}\n",
         MINIMAL + "transforms:\n",
         MINIMAL + "mcp:\nmcp_gateway:\npostgres:\nmanagement:\ncontrol_plane:\n",
-        MINIMAL + "proxy:\nmetrics:\nlog:\n",
+        MINIMAL + "proxy:\nmetrics:\nlog:\nclients:\n",
+        DNS + "tls: {mode: sni-only}\n",
+        MINIMAL + "proxy: {upstream_proxy: {http_proxy: 'http://p:1', https_proxy: 'socks5://p:2', no_proxy: '*'}}\n",
+        MINIMAL + "proxy: {upstream_tls: {ca_files: [a], hosts: [{host: '*.corp', min_version: '1.3'}]}}\n",
+        MINIMAL + "proxy: {http2: off, upgrades: [tcp], websocket_idle_timeout: 1m, websocket_max_duration: 8h}\n",
+        MINIMAL + "clients: [{name: ci, cidrs: [10.0.0.0/8]}]\nproxy: {require_client: true}\n",
     ],
     ids=[
         "dns",
@@ -122,6 +127,11 @@ def test_the_full_example_loads_with_its_meaning() -> None:
         "no transforms",
         "later blocks left empty",
         "empty blocks",
+        "sni-only without a CA",
+        "an outbound proxy",
+        "upstream TLS",
+        "HTTP/2 and upgrades",
+        "clients",
     ],
 )
 def test_every_key_of_this_version_is_accepted(yaml: str) -> None:
@@ -201,17 +211,12 @@ def test_all_problems_are_told_in_one_run() -> None:
 @pytest.mark.parametrize(
     "yaml",
     [
-        "tls: {mode: sni-only}",
-        "tls: {passthrough: [a]}",
-        "proxy: {upstream_proxy: {http_proxy: 'http://p:1'}}",
         "proxy: {workers: auto}",
         "management: {listen: ':9092'}",
         "control_plane: {poll_interval: 10s}",
         "mcp: {servers: []}",
         "mcp_gateway: {listen: a}",
         "postgres: {listen: a}",
-        "upstream_tls: {ca: a}",
-        "clients: []",
         "audit: {}",
         "limits: {}",
     ],

@@ -1,4 +1,4 @@
-"""SOCKS5 messages of a client (RFC 1928), each part replaceable."""
+"""SOCKS5 messages of a client (RFC 1928 and 1929), each part replaceable."""
 
 import ipaddress
 
@@ -23,3 +23,7 @@ def request_for_domain(domain: bytes, port: int, command: int = CONNECT) -> byte
 def request_for_address(text: str, port: int) -> bytes:
     address = ipaddress.ip_address(text)
     return request(IPV4 if address.version == 4 else IPV6, address.packed, port)
+
+
+def credentials(username: bytes, password: bytes, version: int = 1) -> bytes:
+    return bytes((version, len(username))) + username + bytes((len(password),)) + password

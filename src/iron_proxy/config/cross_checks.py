@@ -24,6 +24,9 @@ def check_config(config: Config, blocks: Mapping[str, Section]) -> None:
     terminates_tls = config.proxy.https_listen is not None or config.proxy.tunnel_listen is not None
     if config.tls.mode == "mitm" and terminates_tls:
         _check_ca(config, blocks["tls"])
+    if config.tls.mode == "sni-only" and config.tls.passthrough:
+        blocks["tls"].problem("passthrough", "is for mode mitm: with sni-only all TLS is passed through")
+    _check_clients(config, blocks["proxy"])
     _check_listeners(_listeners(config), blocks)
 
 
@@ -32,6 +35,16 @@ def _check_ca(config: Config, tls: Section) -> None:
         tls.problem("ca_cert", "is required; make a CA with `iron-proxy generate-ca` (or set IRON_TLS_CA_CERT)")
     if config.tls.ca_key is None:
         tls.problem("ca_key", "is required; make a CA with `iron-proxy generate-ca` (or set IRON_TLS_CA_KEY)")
+
+
+def _check_clients(config: Config, proxy: Section) -> None:
+    if config.proxy.require_client and not config.clients:
+        proxy.problem("require_client", "no clients are configured, so every request would be refused; add clients")
+    if config.proxy.tunnel_listen is None:
+        for client in config.clients:
+            if client.has_password:
+                remedy = "set proxy.tunnel_listen (or IRON_PROXY_TUNNEL_LISTEN), or list cidrs instead"
+                client.section.problem("password", f"can be shown to the tunnel listener only, which is off; {remedy}")
 
 
 def _listeners(config: Config) -> list[_Listener]:

@@ -1,8 +1,9 @@
 """
-The `IRON_*` variables: each takes the place of one key of the file. An empty variable counts as not set.
+Variables that each take the place of one key of the file: `IRON_*`, and those that name the outbound proxy.
 
-A value is read as Go reads it (`strconv`), which is stricter than YAML; what it means is checked with the key itself,
-in `reading.py`, and told under the variable's name. Secrets have sources of their own: `secret_sources/`.
+An empty variable counts as not set. A value is read as Go reads it (`strconv`), which is stricter than YAML; what it
+means is checked with the key itself, in the readers, and told under the variable's name. Secrets have sources of their
+own: `secret_sources/`.
 """
 
 import difflib
@@ -64,6 +65,13 @@ OVERRIDES = (
     Override("IRON_TLS_LEAF_CERT_EXPIRY_HOURS", "tls", "leaf_cert_expiry_hours", _as_int),
     Override("IRON_METRICS_LISTEN", "metrics", "listen"),
     Override("IRON_LOG_LEVEL", "log", "level"),
+    # Of two spellings the later one here counts: upper case, as in Go.
+    Override("http_proxy", "upstream_proxy", "http_proxy"),
+    Override("HTTP_PROXY", "upstream_proxy", "http_proxy"),
+    Override("https_proxy", "upstream_proxy", "https_proxy"),
+    Override("HTTPS_PROXY", "upstream_proxy", "https_proxy"),
+    Override("no_proxy", "upstream_proxy", "no_proxy"),
+    Override("NO_PROXY", "upstream_proxy", "no_proxy"),
 )
 
 # Recognised and refused: whoever sets one expects what it switches on.
@@ -72,14 +80,16 @@ NOT_AVAILABLE = (
     "IRON_CONTROL_PLANE_POLL_INTERVAL",
     "IRON_PROXY_TOKEN",  # managed mode
 )
-# Upstream goes through the proxy that these name; they are set on many machines, so a start is not refused.
-_OUTBOUND_PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 # Near enough to be a slip of the finger, and far enough from variables that hold secrets of the operator's own.
 _SLIP_CUTOFF = 0.88
 
 
 def apply_environment(blocks: Mapping[str, Section], environment: Mapping[str, str], problems: Problems) -> None:
-    """Put the values of variables in place of what the blocks (`dns`, `proxy`, ...) hold; note what is wrong."""
+    """
+    Put the values of variables in place of what the blocks hold; note what is wrong.
+
+    The blocks are those of the root, by name, and `upstream_proxy` within `proxy`.
+    """
     for override in OVERRIDES:
         text = environment.get(override.variable)
         if not text:
@@ -95,11 +105,7 @@ def apply_environment(blocks: Mapping[str, Section], environment: Mapping[str, s
 
 
 def _warnings(environment: Mapping[str, str]) -> list[str]:
-    warnings = [
-        f"environment: {variable}: is not used; an outbound proxy is not available in this version"
-        for variable in _OUTBOUND_PROXY
-        if environment.get(variable)
-    ]
+    warnings = []
     known = [override.variable for override in OVERRIDES]
     for variable in sorted(environment):
         if variable.startswith("IRON_") and variable not in known and variable not in NOT_AVAILABLE:

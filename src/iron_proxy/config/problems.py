@@ -9,16 +9,26 @@ from iron_proxy.errors import ConfigError
 
 @dataclass(slots=True)
 class Problems:
-    """The findings about one configuration. `unknown_keys_are_errors` follows `config.unknown_keys`."""
+    """
+    The findings about one configuration.
+
+    `unknown_keys_are_errors` follows `config.unknown_keys`; `client_names` holds the names under `clients`, so that
+    whoever reads rules later can tell a name that is none.
+    """
 
     source: str  # the file's name as the user gave it, or "environment"
     unknown_keys_are_errors: bool = True
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    client_names: frozenset[str] = frozenset()
 
     def error(self, line: int | None, path: str, message: str) -> None:
         """Note something that makes the configuration unusable."""
         self._add_error(self._sentence(line, path, message))
+
+    def warning(self, line: int | None, path: str, message: str) -> None:
+        """Note something that loads but is likely not meant."""
+        self.warnings.append(self._sentence(line, path, message))
 
     def variable_error(self, variable: str, message: str) -> None:
         """Note something wrong with a value that came from an environment variable."""

@@ -1,8 +1,8 @@
 """
 The configuration as the rest of the program sees it: frozen values, every default, and the reason of each number.
 
-`reading.py` fills them from a file and the environment; nothing here reads or checks. What a transform is configured
-with stays a `Section` until the transform's builder reads it. Light on purpose: every command imports this.
+`reading.py` fills them from a file and the environment; nothing here reads or checks. What a transform or a source of
+secrets is configured with stays a `Section` until its builder reads it. Light on purpose: every command imports this.
 """
 
 from dataclasses import dataclass, field
@@ -30,6 +30,12 @@ DEFAULT_CERT_CACHE_SIZE: Final = 1000
 DEFAULT_LEAF_CERT_EXPIRY_HOURS: Final = 72
 # A hundred years: no CA lives longer, and dates far beyond cannot be written into a certificate.
 MAX_LEAF_CERT_EXPIRY_HOURS: Final = 876_000
+# Long enough for a chat that nobody types in, short enough that a client that vanished without a word is let go.
+DEFAULT_WEBSOCKET_IDLE_TIMEOUT: Final = 3600.0
+# The only protocol of upgrades that browsers and SDKs use; others are the operator's to name.
+DEFAULT_UPGRADES: Final = ("websocket",)
+# Older versions are broken, and no public API needs them any more.
+DEFAULT_MIN_TLS_VERSION: Final = "1.2"
 # What a negative `cert_cache_size` means.
 UNLIMITED: Final = 2**63 - 1
 
@@ -37,6 +43,9 @@ LogLevel = Literal["debug", "info", "warn", "error"]
 AuditSchema = Literal["seed", "v0.46"]
 DefaultAction = Literal["deny", "allow"]
 TLSMode = Literal["mitm", "sni-only"]
+TLSVersion = Literal["1.2", "1.3"]
+# The sides on which HTTP/2 is offered.
+HTTP2 = Literal["both", "clients", "upstreams", "off"]
 Network = IPv4Network | IPv6Network
 
 
@@ -62,6 +71,38 @@ class DNSConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamProxyConfig:
+    """`proxy.upstream_proxy`; empty is none. The URLs may hold a password, so they are not shown."""
+
+    http_proxy: str = field(default="", repr=False)
+    https_proxy: str = field(default="", repr=False)
+    no_proxy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTLSHostConfig:
+    """One entry of `proxy.upstream_tls.hosts`. It stands alone: of the keys beside `hosts` none is added to it."""
+
+    host: str  # a pattern: lower case, no trailing dot
+    ca_files: tuple[str, ...] = ()
+    system_roots: bool = True
+    client_cert: str | None = None
+    client_key: str | None = None
+    min_version: TLSVersion = DEFAULT_MIN_TLS_VERSION  # the one beside `hosts` when the entry says none
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTLSConfig:
+    """`proxy.upstream_tls`: how upstreams are verified. The first entry of `hosts` that fits counts."""
+
+    ca_files: tuple[str, ...] = ()  # beside the system's roots
+    min_version: TLSVersion = DEFAULT_MIN_TLS_VERSION
+    client_cert: str | None = None
+    client_key: str | None = None
+    hosts: tuple[UpstreamTLSHostConfig, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyConfig:
     """`proxy:`. A listener that is None is switched off."""
 
@@ -76,6 +117,15 @@ class ProxyConfig:
     upstream_deny_cidrs: tuple[Network, ...] | None = None
     # What happens when no allowlist is configured.
     default_action: DefaultAction = "deny"
+    upstream_proxy: UpstreamProxyConfig = field(default_factory=UpstreamProxyConfig)
+    upstream_tls: UpstreamTLSConfig = field(default_factory=UpstreamTLSConfig)
+    http2: HTTP2 = "both"
+    # What a request may ask to upgrade to: lower case.
+    upgrades: tuple[str, ...] = DEFAULT_UPGRADES
+    websocket_idle_timeout: float = DEFAULT_WEBSOCKET_IDLE_TIMEOUT
+    websocket_max_duration: float | None = None
+    # Whether requests of none of `clients` are refused.
+    require_client: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +137,23 @@ class TLSConfig:
     ca_key: str | None = None
     cert_cache_size: int = DEFAULT_CERT_CACHE_SIZE
     leaf_cert_expiry_hours: int = DEFAULT_LEAF_CERT_EXPIRY_HOURS
+    # Hosts whose TLS is not terminated in mode mitm. Patterns: lower case, no trailing dot.
+    passthrough: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """
+    One entry of `clients:`; at least one of `cidrs` and a password, and with both a client has to show both.
+
+    The password's source stands under `password` in `section`, for `secret_sources` to build.
+    """
+
+    name: str
+    cidrs: tuple[Network, ...]
+    username: str  # "" without a password
+    has_password: bool
+    section: "Section" = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +187,7 @@ class Config:
     dns: DNSConfig = field(default_factory=DNSConfig)
     proxy: ProxyConfig = field(default_factory=ProxyConfig)
     tls: TLSConfig = field(default_factory=TLSConfig)
+    clients: tuple[ClientConfig, ...] = ()
     transforms: tuple[TransformConfig, ...] = ()
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     log: LogConfig = field(default_factory=LogConfig)

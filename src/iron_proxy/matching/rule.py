@@ -1,5 +1,5 @@
 """
-One rule as it stands in YAML: a host or a CIDR, and methods, paths, ports and schemes; all that is given must fit.
+One rule as it stands in YAML: a host or a CIDR, and methods, paths, ports, schemes and clients; all of it must fit.
 
 Every transform with `rules:` reads them here and asks them through `rule_index.py`. Rules are compared by identity:
 two equal lines are two rules.
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from iron_proxy.config.problems import did_you_mean
 from iron_proxy.config.section import Section
 from iron_proxy.matching.host_patterns import CIDRPattern, HostPattern
 from iron_proxy.matching.path_patterns import PathPattern, path_is_ambiguous
@@ -20,7 +21,7 @@ from iron_proxy.messages.request import Request
 _METHOD = re.compile(TOKEN.decode("ascii") + "+")
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _SCHEMES = ("http", "https")
-_LISTS = ("methods", "paths", "ports", "schemes")
+_LISTS = ("methods", "paths", "ports", "schemes", "clients")
 
 # The elements of a list of strings, each with its line.
 Texts = list[tuple[str, int]]
@@ -29,6 +30,7 @@ Texts = list[tuple[str, int]]
 class Mismatch(Enum):
     """The first condition that a request fails, in the order they are looked at; the value completes a sentence."""
 
+    CLIENT = "not the client"
     PORT = "not the port"
     SCHEME = "not the scheme"
     METHOD_OR_PATH = "not the method and path"
@@ -45,11 +47,13 @@ class Rule:
     paths: tuple[PathPattern, ...] = ()
     ports: frozenset[int] = frozenset()
     schemes: frozenset[str] = frozenset()
+    clients: frozenset[str] = frozenset()
     description: str = ""
     is_host_only: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_host_only", not (self.methods or self.paths or self.ports or self.schemes))
+        narrows = self.methods or self.paths or self.ports or self.schemes or self.clients
+        object.__setattr__(self, "is_host_only", not narrows)
 
     @classmethod
     def for_host(cls, text: str) -> "Rule":
@@ -73,6 +77,7 @@ class Rule:
             paths=_paths(section, lists["paths"]),
             ports=_ports(section, lists["ports"]),
             schemes=_schemes(section, lists["schemes"]),
+            clients=_clients(section, lists["clients"]),
             description=_description(host or cidr, lists),
         )
         section.finish()
@@ -87,22 +92,30 @@ class Rule:
         """The rule as the operator wrote it, on one line."""
         return self.description
 
-    def matches(self, target: Target, method: str, path: str, scheme: str, raw_path: bytes) -> bool:
-        """Whether everything fits. An ambiguous path never fits a rule that has paths."""
+    def matches(self, target: Target, method: str, path: str, scheme: str, raw_path: bytes, client: str = "") -> bool:
+        """Whether everything fits. An ambiguous path never fits a rule that has paths; "" is an unknown client."""
         if not self._matches_host(target.host):
             return False
-        return self.is_host_only or self.mismatch(target, method, path, scheme, raw_path) is None
+        return self.is_host_only or self.mismatch(target, method, path, scheme, raw_path, client) is None
 
-    def could_match(self, target: Target) -> bool:
-        """Whether some request to this host and port would fit."""
-        return self._matches_host(target.host) and self.admits_port(target.port)
+    def could_match(self, target: Target, client: str = "") -> bool:
+        """Whether some request of this client to this host and port would fit."""
+        return self._matches_host(target.host) and self.admits_port(target.port) and self.admits_client(client)
 
     def admits_port(self, port: int) -> bool:
         """Whether the rule covers a port."""
         return not self.ports or port in self.ports
 
-    def mismatch(self, target: Target, method: str, path: str, scheme: str, raw_path: bytes) -> Mismatch | None:
+    def admits_client(self, client: str) -> bool:
+        """Whether the rule covers a client; one that is unknown ("") is covered by rules without `clients` only."""
+        return not self.clients or client in self.clients
+
+    def mismatch(
+        self, target: Target, method: str, path: str, scheme: str, raw_path: bytes, client: str = ""
+    ) -> Mismatch | None:
         """What does not fit besides the host, which the caller has matched; None when all does."""
+        if not self.admits_client(client):
+            return Mismatch.CLIENT
         if not self.admits_port(target.port):
             return Mismatch.PORT
         if self.schemes and scheme not in self.schemes:
@@ -119,7 +132,9 @@ class Rule:
         """`mismatch` for a request."""
         # The path is decoded only for a rule that looks at it.
         path = request.path if self.paths else ""
-        return self.mismatch(request.target, request.method, path, request.scheme, request.raw_path)
+        return self.mismatch(
+            request.target, request.method, path, request.scheme, request.raw_path, request.client_name
+        )
 
     def _matches_host(self, host: str) -> bool:
         if self.host is not None:
@@ -218,6 +233,15 @@ def _schemes(section: Section, texts: Texts) -> frozenset[str]:
     return frozenset(text for text, _ in texts)
 
 
+def _clients(section: Section, texts: Texts) -> frozenset[str]:
+    known = section.problems.client_names
+    for index, (text, line) in enumerate(texts):
+        if text not in known:
+            hint = did_you_mean(text, known) or "; it has no entry under the top-level key clients"
+            section.problem_at(line, f"clients[{index}]", f'there is no client "{text}"{hint}')
+    return frozenset(text for text, _ in texts)
+
+
 def _description(destination: HostPattern | CIDRPattern | None, lists: dict[str, Texts]) -> str:
     parts = [destination.text] if destination is not None else []
     parts += [f"{key}=[{', '.join(text for text, _ in texts)}]" for key, texts in lists.items() if texts]
@@ -226,6 +250,4 @@ def _description(destination: HostPattern | CIDRPattern | None, lists: dict[str,
 
 def warn_at(section: Section, line: int | None, key: str, message: str) -> None:
     """Note something that loads but is likely not meant, at one place of a section."""
-    place = section.problems.source if line is None else f"{section.problems.source}:{line}"
-    path = f"{section.path}.{key}" if section.path else key
-    section.problems.warnings.append(f"{place}: {path}: {message}")
+    section.problems.warning(line, f"{section.path}.{key}" if section.path else key, message)

@@ -60,10 +60,10 @@ class RuleIndex:
                 return rule
         return None
 
-    def first_possible(self, target: Target) -> Rule | None:
-        """The first rule that some request to this host and port could fit, or None."""
+    def first_possible(self, target: Target, client: str = "") -> Rule | None:
+        """The first rule that some request of this client to this host and port could fit, or None."""
         for rule in self.candidates(target.host):
-            if rule.admits_port(target.port):
+            if rule.admits_port(target.port) and rule.admits_client(client):
                 return rule
         return None
 
@@ -81,7 +81,8 @@ class RuleIndex:
     def mismatch_reason(self, request: Request) -> str:
         """Why `first_match` found nothing, as a clause for the audit record: the nearest miss among the rules."""
         misses = {rule.mismatch_of(request) for rule in self.candidates(request.target.host)}
-        for nearest in (Mismatch.AMBIGUOUS_PATH, Mismatch.METHOD_OR_PATH, Mismatch.SCHEME, Mismatch.PORT):
+        for nearest in (Mismatch.AMBIGUOUS_PATH, Mismatch.METHOD_OR_PATH, Mismatch.SCHEME, Mismatch.PORT,
+                        Mismatch.CLIENT):
             if nearest in misses:
                 return f"a rule matches the host, but {nearest.value}"
         return "no rule matches the host"

@@ -1,14 +1,15 @@
 """
-The server's half of a SOCKS5 CONNECT (RFC 1928): a greeting, a request, and the replies to both.
+The server's half of a SOCKS5 CONNECT (RFC 1928): a greeting, a password if one is wanted (RFC 1929), a request, and
+the replies to them.
 
-Only "no authentication" and only CONNECT: BIND and UDP ASSOCIATE would open sockets that policy never sees. Whether
+Only CONNECT: BIND and UDP ASSOCIATE would open sockets that policy never sees. Whether a password is right and whether
 the target may be reached is decided by `proxy/socks5_tunnel.py`, which feeds this, sends what it says, and answers the
 request with `reply`. Deadlines are the caller's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, auto
 from ipaddress import IPv4Address, IPv6Address
 
 from iron_proxy.errors import BadRequest
@@ -17,10 +18,23 @@ from iron_proxy.messages.authority import Target, parse_host
 VERSION = 5
 
 _NO_AUTHENTICATION = 0x00
+_USERNAME_AND_PASSWORD = 0x02
 _NO_ACCEPTABLE_METHOD = 0xFF
 _CONNECT = 1
 _IPV4, _DOMAIN, _IPV6 = 1, 3, 4
 _ADDRESS_SIZES = {_IPV4: 4, _IPV6: 16}
+# RFC 1929: the version of the negotiation, which is not SOCKS's, and its two answers.
+_NEGOTIATION_VERSION = 1
+_CREDENTIALS_ACCEPTED = bytes((_NEGOTIATION_VERSION, 0))
+_CREDENTIALS_REFUSED = bytes((_NEGOTIATION_VERSION, 1))
+
+
+class Authentication(Enum):
+    """Whether a client is asked for a user name and a password."""
+
+    NONE = auto()  # never
+    OPTIONAL = auto()  # when it offers them
+    REQUIRED = auto()  # always; it is turned away when it does not offer them
 
 
 class Reply(IntEnum):
@@ -50,6 +64,14 @@ class SendBytes:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialsOffered:
+    """The client says who it is. The caller answers with `accept_credentials` or `refuse_credentials`."""
+
+    username: bytes
+    password: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelRequested:
     """The client asks for a tunnel. The caller decides, and answers with `reply`."""
 
@@ -63,7 +85,14 @@ class HandshakeFailed:
     reason: str
 
 
-Event = SendBytes | TunnelRequested | HandshakeFailed
+Event = SendBytes | CredentialsOffered | TunnelRequested | HandshakeFailed
+
+
+_NOT_OFFERED = {
+    Authentication.NONE: "the SOCKS client does not offer to go without authentication",
+    Authentication.OPTIONAL: "the SOCKS client offers neither a password nor to go without authentication",
+    Authentication.REQUIRED: "the SOCKS client does not offer a user name and password",
+}
 
 
 class Socks5ServerHandshake:
@@ -71,10 +100,11 @@ class Socks5ServerHandshake:
     Bytes in, events out; the last event is TunnelRequested or HandshakeFailed.
 
     The lengths in the protocol bound what an unfinished handshake can make us hold: a greeting has at most 257 bytes,
-    a request at most 262.
+    a user name and a password 513, a request 262. While credentials wait for an answer, nothing more should be read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, authentication: Authentication = Authentication.NONE) -> None:
+        self._authentication = authentication
         self._unread = bytearray()
         self._step: Callable[[], list[Event] | None] = self._read_greeting
 
@@ -86,6 +116,24 @@ class Socks5ServerHandshake:
     def receive(self, data: bytes) -> list[Event]:
         """Take the next bytes; an empty list while the rest is still on its way."""
         self._unread += data
+        return self._advance()
+
+    def accept_credentials(self) -> list[Event]:
+        """The credentials that were offered are right: go on, also with what the client sent without waiting."""
+        self._end_waiting()
+        self._step = self._read_request
+        return [SendBytes(_CREDENTIALS_ACCEPTED), *self._advance()]
+
+    def refuse_credentials(self) -> list[Event]:
+        """The credentials that were offered are not right: the handshake fails."""
+        self._end_waiting()
+        return self._fail("the SOCKS client's user name and password are not accepted", _CREDENTIALS_REFUSED)
+
+    def _end_waiting(self) -> None:
+        if self._step != self._await_decision:
+            raise RuntimeError("no credentials wait for an answer")
+
+    def _advance(self) -> list[Event]:
         events: list[Event] = []
         while (news := self._step()) is not None:
             events += news
@@ -96,14 +144,32 @@ class Socks5ServerHandshake:
             return self._fail("the SOCKS greeting is not of version 5")
         if len(self._unread) < 2 or (greeting := self._take(2 + self._unread[1])) is None:
             return None
-        if _NO_AUTHENTICATION not in greeting[2:]:
-            # Two bytes (RFC 1928 section 3), not the ten of a request's reply.
-            return self._fail(
-                "the SOCKS client does not offer to go without authentication",
-                bytes((VERSION, _NO_ACCEPTABLE_METHOD)),
-            )
-        self._step = self._read_request
-        return [SendBytes(bytes((VERSION, _NO_AUTHENTICATION)))]
+        offered = greeting[2:]
+        if _USERNAME_AND_PASSWORD in offered and self._authentication is not Authentication.NONE:
+            self._step = self._read_credentials
+            return [SendBytes(bytes((VERSION, _USERNAME_AND_PASSWORD)))]
+        if _NO_AUTHENTICATION in offered and self._authentication is not Authentication.REQUIRED:
+            self._step = self._read_request
+            return [SendBytes(bytes((VERSION, _NO_AUTHENTICATION)))]
+        # Two bytes (RFC 1928 section 3), not the ten of a request's reply.
+        return self._fail(_NOT_OFFERED[self._authentication], bytes((VERSION, _NO_ACCEPTABLE_METHOD)))
+
+    def _read_credentials(self) -> list[Event] | None:
+        if self._unread and self._unread[0] != _NEGOTIATION_VERSION:
+            return self._fail("the SOCKS client's user name comes in an unknown version", _CREDENTIALS_REFUSED)
+        username_end = 2 + int.from_bytes(self._unread[1:2])
+        # Until a length byte has arrived its slice is empty and counts as zero, and the whole is still too short.
+        size = username_end + 1 + int.from_bytes(self._unread[username_end : username_end + 1])
+        if len(self._unread) <= username_end or (message := self._take(size)) is None:
+            return None
+        username, password = message[2:username_end], message[username_end + 1 :]
+        if not username or not password:
+            return self._fail("the SOCKS client's user name or password is empty", _CREDENTIALS_REFUSED)
+        self._step = self._await_decision
+        return [CredentialsOffered(username, password)]
+
+    def _await_decision(self) -> None:
+        return None
 
     def _read_request(self) -> list[Event] | None:
         if len(self._unread) < 4:

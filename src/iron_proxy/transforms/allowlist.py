@@ -40,7 +40,7 @@ class Allowlist:
         """Admit the exchange, or reject it with the reason."""
         request = exchange.request
         if request.method == "CONNECT":
-            admission = self._admission_of_target(request.target)
+            admission = self._admission_of_target(request.target, request.client_name)
         else:
             admission = self._settled.get(request.target) or self._admission_of_request(request)
         if admission is not None:
@@ -55,19 +55,20 @@ class Allowlist:
             exchange.admission = _admission_by_warning(reason)
         return CONTINUE
 
-    def admits_target(self, target: Target) -> Admission | None:
-        """Whether any rule could admit some request to this host and port; with `warn`, always."""
-        admission = self._admission_of_target(target)
+    def admits_target(self, target: Target, client: str = "") -> Admission | None:
+        """Whether any rule could admit some request of this client to this host and port; with `warn`, always."""
+        admission = self._admission_of_target(target, client)
         if admission is None and self._warn_only:
-            return _admission_by_warning(self._target_reason(target))
+            return _admission_by_warning(self._target_reason(target, client))
         return admission
 
-    def _admission_of_target(self, target: Target) -> Admission | None:
-        rule = self._index.first_possible(target)
+    def _admission_of_target(self, target: Target, client: str) -> Admission | None:
+        rule = self._index.first_possible(target, client)
         if rule is None:
             return None
         named = _is_nameable(target) and any(
-            other.names_address and other.admits_port(target.port) for other in self._index.candidates(target.host)
+            other.names_address and other.admits_port(target.port) and other.admits_client(client)
+            for other in self._index.candidates(target.host)
         )
         return self._admissions[rule, named]
 
@@ -97,12 +98,15 @@ class Allowlist:
 
     def _reason(self, request: Request) -> str:
         if request.method == "CONNECT":
-            return self._target_reason(request.target)
+            return self._target_reason(request.target, request.client_name)
         return self._index.mismatch_reason(request)
 
-    def _target_reason(self, target: Target) -> str:
-        if self._index.candidates(target.host):
+    def _target_reason(self, target: Target, client: str) -> str:
+        candidates = self._index.candidates(target.host)
+        if any(rule.admits_client(client) for rule in candidates):
             return "a rule matches the host, but not the port"
+        if candidates:
+            return "a rule matches the host, but not the client"
         return "no rule matches the host"
 
 

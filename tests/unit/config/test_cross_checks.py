@@ -37,7 +37,34 @@ def test_a_ca_is_needed_where_tls_is_terminated(proxy: str, keys: list[str]) -> 
 
 
 def test_sni_only_is_not_asked_for_a_ca() -> None:
-    assert len(errors_of(NO_DNS + "tls: {mode: sni-only}")) == 1
+    assert errors_of(NO_DNS + "tls: {mode: sni-only}") == []
+
+
+def test_with_sni_only_a_list_of_hosts_to_pass_through_means_nothing() -> None:
+    assert errors_of(NO_DNS + "tls: {mode: sni-only, passthrough: [a.test]}") == [
+        "x:2: tls.passthrough: is for mode mitm: with sni-only all TLS is passed through"
+    ]
+
+
+def test_a_client_cannot_be_required_where_there_is_none() -> None:
+    assert errors_of(NO_DNS + CA + "proxy: {require_client: true}") == [
+        "x:3: proxy.require_client: no clients are configured, so every request would be refused; add clients"
+    ]
+
+
+def test_a_password_needs_the_listener_that_it_is_shown_to() -> None:
+    clients = "clients: [{name: a, cidrs: [10.0.0.0/8]}, {name: b, password: {type: env, var: B}}]\n"
+
+    (error,) = errors_of(NO_DNS + CA + clients)
+
+    assert error.startswith("x:3: clients[1].password: can be shown to the tunnel listener only, which is off; ")
+    assert errors_of(NO_DNS + CA + clients, {"IRON_PROXY_TUNNEL_LISTEN": ":8080"}) == []
+
+
+def test_clients_that_are_required_are_there() -> None:
+    clients = "clients: [{name: a, cidrs: [10.0.0.0/8]}]\n"
+
+    assert errors_of(NO_DNS + CA + clients + "proxy: {require_client: true}") == []
 
 
 @pytest.mark.parametrize(

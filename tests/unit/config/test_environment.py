@@ -44,11 +44,9 @@ def test_a_slip_in_the_name_of_a_variable_is_a_warning() -> None:
     ]
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"])
-def test_an_outbound_proxy_is_a_warning_that_does_not_quote_it(variable: str) -> None:
-    _, problems = apply({variable: "http://user:pass@proxy:3128"})
+@pytest.mark.parametrize("key", ["http_proxy", "https_proxy", "no_proxy"])
+def test_of_two_spellings_upper_case_counts(key: str) -> None:
+    blocks, _ = apply({key: "lower", key.upper(): "upper"})
 
-    assert problems.errors == []
-    assert len(problems.warnings) == 1
-    assert problems.warnings[0].startswith(f"environment: {variable}: is not used")
-    assert "pass@" not in problems.warnings[0]
+    assert blocks["upstream_proxy"].text(key) == "upper"
+    assert apply({key: "lower", key.upper(): ""})[0]["upstream_proxy"].text(key) == "lower"

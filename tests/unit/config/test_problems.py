@@ -61,3 +61,13 @@ def test_every_problem_is_raised_at_once() -> None:
 
 def test_nothing_is_suggested_for_a_word_that_resembles_none() -> None:
     assert did_you_mean("zzz", ["listen"]) == ""
+
+
+def test_a_warning_has_its_place() -> None:
+    problems = Problems("proxy.yaml")
+
+    problems.warning(3, "a.b", "is odd")
+    problems.warning(None, "", "is odd too")
+
+    assert problems.errors == []
+    assert problems.warnings == ["proxy.yaml:3: a.b: is odd", "proxy.yaml: is odd too"]

@@ -1,12 +1,10 @@
-from ipaddress import ip_network
-
 import pytest
 
 from iron_proxy.config.addresses import ResolverAddress
 from iron_proxy.config.loading import ENVIRONMENT, parse_config
 from iron_proxy.config.problems import Problems
 from iron_proxy.config.reading import NOT_AVAILABLE, read_config
-from iron_proxy.config.schema import UNLIMITED, Config, DNSRecordConfig
+from iron_proxy.config.schema import Config, DNSRecordConfig
 from iron_proxy.config.section import Section
 
 MINIMAL = "dns: {proxy_ip: 10.0.0.1}\ntls: {ca_cert: ca.crt, ca_key: ca.key}\n"
@@ -19,11 +17,6 @@ def read(text: str, environment: dict[str, str] | None = None) -> tuple[Config, 
 
 def read_dns(keys: str) -> tuple[Config, list[str]]:
     config, problems = read(f"dns:\n  proxy_ip: 10.0.0.1\n{keys}tls: {{ca_cert: a, ca_key: b}}\n")
-    return config, problems.errors
-
-
-def read_proxy(keys: str) -> tuple[Config, list[str]]:
-    config, problems = read(f"{MINIMAL}proxy:\n{keys}")
     return config, problems.errors
 
 
@@ -50,6 +43,7 @@ def test_without_a_file_the_schema_defaults_hold() -> None:
     config = read_config(Section(None, "", Problems(ENVIRONMENT)), {"IRON_DNS_PROXY_IP": "10.0.0.1"})
 
     assert config.proxy == Config().proxy
+    assert config.clients == Config().clients
     assert config.metrics == Config().metrics
     assert config.log == Config().log
 
@@ -148,188 +142,7 @@ def test_a_bad_record_is_told_with_its_place(record: str, message: str) -> None:
     assert errors[0].startswith(f"x:4: {message}")
 
 
-# --- proxy ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_word_off_switches_a_listener_off() -> None:
-    config, problems = read(
-        "dns: {enabled: false}\nmetrics: {listen: off}\n"
-        "proxy: {http_listen: off, https_listen: off, tunnel_listen: off}"
-    )
-
-    assert problems.errors == []
-    assert config.proxy.http_listen is config.proxy.https_listen is config.proxy.tunnel_listen is None
-    assert config.metrics.listen is None
-
-
-def test_an_empty_listen_address_is_the_default() -> None:
-    config, errors = read_proxy("  http_listen: ''\n  tunnel_listen: ''\n")
-
-    assert errors == []
-    assert str(config.proxy.http_listen) == ":80"
-    assert config.proxy.tunnel_listen is None
-
-
-@pytest.mark.parametrize("key", ["http_listen", "https_listen", "tunnel_listen"])
-def test_a_bad_listen_address_is_told_with_its_place(key: str) -> None:
-    _, errors = read_proxy(f"  {key}: ':99999'\n")
-
-    assert errors == [f'x:4: proxy.{key}: ":99999" is not a listen address; a port is at most 65535']
-
-
-@pytest.mark.parametrize(
-    ("yaml", "limit"), [("0", 1048576), ("", 1048576), ("-1", None), ("1", 1), ("9223372036854775807", 2**63 - 1)]
-)
-def test_a_request_limit_of_zero_is_the_default_and_a_negative_one_none(yaml: str, limit: int | None) -> None:
-    config, errors = read_proxy(f"  max_request_body_bytes: {yaml}\n")
-
-    assert errors == []
-    assert config.proxy.max_request_body_bytes == limit
-
-
-@pytest.mark.parametrize(("yaml", "limit"), [("0", None), ("", None), ("-1", None), ("4096", 4096)])
-def test_a_response_limit_of_zero_is_none(yaml: str, limit: int | None) -> None:
-    config, errors = read_proxy(f"  max_response_body_bytes: {yaml}\n")
-
-    assert errors == []
-    assert config.proxy.max_response_body_bytes == limit
-
-
-@pytest.mark.parametrize(
-    ("yaml", "seconds"), [("5m", 300.0), ("1h30m", 5400.0), ("500ms", 0.5), ("0", 30.0), ("''", 30.0)]
-)
-def test_the_header_timeout_is_a_go_duration(yaml: str, seconds: float) -> None:
-    config, errors = read_proxy(f"  upstream_response_header_timeout: {yaml}\n")
-
-    assert errors == []
-    assert config.proxy.upstream_response_header_timeout == seconds
-
-
-@pytest.mark.parametrize(
-    ("yaml", "message"),
-    [
-        ("not-a-duration", 'time: invalid duration "not-a-duration"'),
-        ("-5s", "must be positive; got -5s"),
-        ("10", 'time: missing unit in duration "10"'),
-        ("1d", 'time: unknown unit "d" in duration "1d"'),
-    ],
-)
-def test_a_bad_header_timeout_is_told(yaml: str, message: str) -> None:
-    _, errors = read_proxy(f"  upstream_response_header_timeout: {yaml}\n")
-
-    assert errors == [f"x:4: proxy.upstream_response_header_timeout: {message}"]
-
-
-@pytest.mark.parametrize(
-    ("yaml", "networks"),
-    [
-        ("", None),
-        ("null", None),
-        ("[]", ()),
-        ("[10.0.0.0/8]", ("10.0.0.0/8",)),
-        ("[' 10.1.2.3/8 ', '::1/128']", ("10.0.0.0/8", "::1/128")),
-        ("['::ffff:10.0.0.0/104']", ("::ffff:10.0.0.0/104",)),
-    ],
-)
-def test_a_deny_list_takes_the_place_of_the_built_in_one(yaml: str, networks: tuple[str, ...] | None) -> None:
-    config, errors = read_proxy(f"  upstream_deny_cidrs: {yaml}\n")
-
-    assert errors == []
-    assert config.proxy.upstream_deny_cidrs == (None if networks is None else tuple(map(ip_network, networks)))
-
-
-@pytest.mark.parametrize(
-    ("entry", "message"),
-    [
-        ("1.2.3.4", 'invalid CIDR "1.2.3.4": must be CIDR notation, e.g. 1.2.3.4/32 or ::1/128'),
-        ("::1", 'invalid CIDR "::1": must be CIDR notation, e.g. 1.2.3.4/32 or ::1/128'),
-        ("  ", "empty CIDR entry"),
-        ("10.0.0.0/99", 'invalid CIDR "10.0.0.0/99": not an address with a prefix length that fits it'),
-        ("not-an-ip/24", 'invalid CIDR "not-an-ip/24": not an address with a prefix length that fits it'),
-        ("999.999.999.999/32", 'invalid CIDR "999.999.999.999/32": not an address with a prefix length that fits it'),
-        ("10.0.0.0/255.0.0.0", 'invalid CIDR "10.0.0.0/255.0.0.0": not an address with a prefix length that fits it'),
-        ("10.0.0.0/08", 'invalid CIDR "10.0.0.0/08": not an address with a prefix length that fits it'),
-        ("010.0.0.0/8", 'invalid CIDR "010.0.0.0/8": not an address with a prefix length that fits it'),
-        ("fe80::1%eth0/64", 'invalid CIDR "fe80::1%eth0/64": not an address with a prefix length that fits it'),
-        ("10.0.0.0/8/8", 'invalid CIDR "10.0.0.0/8/8": not an address with a prefix length that fits it'),
-        ("10.0.0.0/", 'invalid CIDR "10.0.0.0/": not an address with a prefix length that fits it'),
-    ],
-)
-def test_a_bad_cidr_is_told_with_its_index(entry: str, message: str) -> None:
-    _, errors = read_proxy(f'  upstream_deny_cidrs:\n    - 10.0.0.0/8\n    - "{entry}"\n')
-
-    assert errors == [f"x:6: proxy.upstream_deny_cidrs[1]: {message}"]
-
-
-def test_a_deny_list_that_is_no_list_is_told() -> None:
-    _, errors = read_proxy("  upstream_deny_cidrs: 10.0.0.0/8\n")
-
-    assert errors == ["x:4: proxy.upstream_deny_cidrs: must be a list of strings"]
-
-
-def test_the_default_action_may_be_allow() -> None:
-    config, errors = read_proxy("  default_action: allow\n")
-
-    assert errors == []
-    assert config.proxy.default_action == "allow"
-
-
-def test_another_default_action_is_refused() -> None:
-    _, errors = read_proxy("  default_action: Allow\n")
-
-    assert errors == ['x:4: proxy.default_action: must be one of deny, allow; got "Allow"']
-
-
-@pytest.mark.parametrize("yaml", ["2", "auto", "0"])
-def test_several_workers_are_not_available(yaml: str) -> None:
-    _, errors = read_proxy(f"  workers: {yaml}\n")
-
-    assert errors == ["x:4: proxy.workers: not available in this version; leave it out or write 1"]
-
-
-def test_one_worker_is_what_there_is() -> None:
-    assert read_proxy("  workers: 1\n")[1] == []
-
-
-def test_an_outbound_proxy_is_not_available() -> None:
-    _, errors = read_proxy("  upstream_proxy: {https_proxy: 'http://p:3128'}\n")
-
-    assert errors == ["x:4: proxy.upstream_proxy: not available in this version"]
-
-
 # --- the smaller blocks ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("keys", "size", "hours"),
-    [
-        ("cert_cache_size: 0, leaf_cert_expiry_hours: 0", 1000, 72),
-        ("cert_cache_size: -1", UNLIMITED, 72),
-        ("cert_cache_size: 5, leaf_cert_expiry_hours: 1", 5, 1),
-    ],
-    ids=["zero is the default", "negative is unlimited", "given"],
-)
-def test_the_numbers_of_tls(keys: str, size: int, hours: int) -> None:
-    config, problems = read(f"dns: {{enabled: false}}\ntls: {{ca_cert: a, ca_key: b, {keys}}}")
-
-    assert problems.errors == []
-    assert (config.tls.cert_cache_size, config.tls.leaf_cert_expiry_hours) == (size, hours)
-
-
-@pytest.mark.parametrize(
-    ("key", "message"),
-    [
-        ("mode: hybrid", 'tls.mode: must be "mitm" or "sni-only"; got "hybrid"'),
-        ("mode: sni-only", "tls.mode: sni-only is not available in this version; use mitm"),
-        ("passthrough: [a]", "tls.passthrough: not available in this version"),
-        ("leaf_cert_expiry_hours: -1", "tls.leaf_cert_expiry_hours: must be at least 0; got -1"),
-        ("leaf_cert_expiry_hours: 876001", "tls.leaf_cert_expiry_hours: must be at most 876000; got 876001"),
-    ],
-)
-def test_bad_values_of_tls_are_told(key: str, message: str) -> None:
-    _, problems = read(f"dns: {{enabled: false}}\ntls:\n  ca_cert: a\n  ca_key: b\n  {key}")
-
-    assert problems.errors == [f"x:5: {message}"]
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warn", "error"])
@@ -352,6 +165,14 @@ def test_a_block_of_a_later_version_is_refused(key: str) -> None:
     _, problems = read(f"{MINIMAL}{key}: {{a: 1}}")
 
     assert problems.errors == [f"x:3: {key}: not available in this version"]
+
+
+def test_upstream_tls_at_the_top_is_told_where_it_stands() -> None:
+    _, problems = read(f"{MINIMAL}upstream_tls: {{ca_files: [a]}}")
+
+    assert problems.errors == [
+        'x:3: upstream_tls: unknown key at the top (it stands under "proxy": proxy.upstream_tls)'
+    ]
 
 
 @pytest.mark.parametrize("key", NOT_AVAILABLE)

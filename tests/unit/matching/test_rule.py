@@ -6,10 +6,13 @@ from iron_proxy.config.loading import parse_config
 from iron_proxy.config.section import Section
 from iron_proxy.matching.rule import Mismatch, Rule, rules_from, rules_from_texts
 from iron_proxy.messages.authority import Target
+from iron_proxy.messages.request import Request
 
 
 def section_of(yaml: str) -> Section:
-    return parse_config(yaml, "test.yaml")
+    section = parse_config(yaml, "test.yaml")
+    section.problems.client_names = frozenset(("ci", "agent-1"))
+    return section
 
 
 def rule_of(yaml: str) -> Rule:
@@ -19,8 +22,16 @@ def rule_of(yaml: str) -> Rule:
     return rule
 
 
-def admits(rule: Rule, method: str = "GET", raw_path: bytes = b"/", *, host: str = "api.test", port: int = 443) -> bool:
-    return rule.matches(Target(host, port), method, raw_path.decode(), "https", raw_path)
+def admits(
+    rule: Rule,
+    method: str = "GET",
+    raw_path: bytes = b"/",
+    *,
+    host: str = "api.test",
+    port: int = 443,
+    client: str = "",
+) -> bool:
+    return rule.matches(Target(host, port), method, raw_path.decode(), "https", raw_path, client)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +86,52 @@ def test_all_conditions_must_fit() -> None:
     assert not admits(rule, raw_path=b"/v1/x", port=80)
 
 
+@pytest.mark.parametrize(
+    ("clients", "client", "expected"),
+    [
+        pytest.param("", "ci", True, id="absent: any"),
+        pytest.param("", "", True, id="absent: an unknown one too"),
+        pytest.param("clients: []", "", True, id="empty: any"),
+        pytest.param("clients: [ci]", "ci", True, id="listed"),
+        pytest.param("clients: [ci, agent-1]", "agent-1", True, id="any of several"),
+        pytest.param("clients: [ci]", "agent-1", False, id="not listed"),
+        pytest.param("clients: [ci]", "", False, id="unknown"),
+        pytest.param("clients: [ci]", "CI", False, id="names mind case"),
+    ],
+)
+def test_clients(clients: str, client: str, expected: bool) -> None:
+    rule = rule_of(f"host: api.test, {clients}")
+
+    assert admits(rule, client=client) is expected
+    assert rule.could_match(Target("api.test", 443), client) is expected
+    assert rule.admits_client(client) is expected
+
+
+def test_a_rule_for_some_clients_is_not_a_rule_on_a_host_alone() -> None:
+    assert rule_of("host: api.test").is_host_only
+    assert not rule_of("host: api.test, clients: [ci]").is_host_only
+
+
+def test_the_client_of_a_request_is_asked_for() -> None:
+    rule = rule_of("host: api.test, clients: [ci]")
+    request = Request("GET", "https", Target("api.test", 443), b"/")
+
+    assert rule.mismatch_of(request) is Mismatch.CLIENT
+    request.client_name = "ci"
+    assert rule.mismatch_of(request) is None
+
+
+def test_a_client_that_is_not_configured_is_told_at_its_line() -> None:
+    section = section_of("rules:\n  - host: a.test\n    clients:\n      - ci\n      - agent1\n      - x\n")
+
+    rules_from(section)
+
+    assert section.problems.errors == [
+        'test.yaml:5: rules[0].clients[1]: there is no client "agent1" (did you mean "agent-1"?)',
+        'test.yaml:6: rules[0].clients[2]: there is no client "x"; it has no entry under the top-level key clients',
+    ]
+
+
 def test_could_match_asks_for_host_and_port_only() -> None:
     rule = rule_of("host: api.test, methods: [GET], paths: [/v1/*], ports: [443], schemes: [https]")
 
@@ -92,11 +149,12 @@ def test_a_cidr_rule_may_have_methods() -> None:
 
 
 def test_a_rule_says_what_does_not_fit() -> None:
-    rule = rule_of("host: api.test, paths: [/v1/*], ports: [443], schemes: [https]")
+    rule = rule_of("host: api.test, paths: [/v1/*], ports: [443], schemes: [https], clients: [ci]")
 
-    def mismatch(port: int, scheme: str, raw_path: bytes) -> Mismatch | None:
-        return rule.mismatch(Target("api.test", port), "GET", raw_path.decode(), scheme, raw_path)
+    def mismatch(port: int, scheme: str, raw_path: bytes, client: str = "ci") -> Mismatch | None:
+        return rule.mismatch(Target("api.test", port), "GET", raw_path.decode(), scheme, raw_path, client)
 
+    assert mismatch(80, "http", b"/v1//", "agent-1") is Mismatch.CLIENT
     assert mismatch(80, "http", b"/") is Mismatch.PORT
     assert mismatch(443, "http", b"/") is Mismatch.SCHEME
     assert mismatch(443, "https", b"/") is Mismatch.METHOD_OR_PATH
@@ -105,9 +163,9 @@ def test_a_rule_says_what_does_not_fit() -> None:
 
 
 def test_a_rule_describes_itself_as_it_was_written() -> None:
-    rule = rule_of("host: API.test, methods: [get, POST], paths: [/v1/*], ports: [443]")
+    rule = rule_of("host: API.test, methods: [get, POST], paths: [/v1/*], ports: [443], clients: [ci]")
 
-    assert rule.describe() == "API.test methods=[get, POST] paths=[/v1/*] ports=[443]"
+    assert rule.describe() == "API.test methods=[get, POST] paths=[/v1/*] ports=[443] clients=[ci]"
     assert Rule.for_cidr("10.0.0.1/8").describe() == "10.0.0.1/8"
 
 
