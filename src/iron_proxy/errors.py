@@ -80,6 +80,10 @@ class UpstreamTLSError(UpstreamError):
     """The upstream's certificate or handshake was not acceptable; no application data was sent."""
 
 
+class UpstreamALPNRefused(UpstreamTLSError):
+    """The upstream speaks none of the protocols that were offered (RFC 7301)."""
+
+
 class UpstreamTimeout(UpstreamError):
     """The upstream did not connect, answer or go on within its deadline."""
 
@@ -90,6 +94,10 @@ class UpstreamProtocolError(UpstreamError):
 
 class UpstreamDisconnected(UpstreamError):
     """The upstream closed the connection before its message was complete."""
+
+
+class UpstreamRefusedStream(UpstreamDisconnected):
+    """The upstream did not look at the request (RFC 9113 section 8.7): it may be sent again, whatever it is."""
 
 
 # --- ours, or a transform's -----------------------------------------------------------------------------------------

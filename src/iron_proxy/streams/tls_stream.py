@@ -5,6 +5,7 @@ Doing it here instead of in asyncio makes looking first free: what was read befo
 choose a certificate) is simply handed in. Contexts are made in `certs/server_contexts.py` and `upstream/trust.py`.
 """
 
+import re
 import ssl
 from collections.abc import Callable
 from time import monotonic
@@ -17,6 +18,9 @@ from iron_proxy.streams.socket_stream import SocketStream
 # allocated and thrown away (measured: 256 KiB buffers cost 9 µs a read, 16 KiB ones 1.4 µs). Asking for a whole record
 # also means that OpenSSL never keeps decrypted bytes back: what is unread is in the incoming BIO.
 _RECORD_BYTES = 16 * 1024
+
+
+_UNNAMED = re.compile(r"\[SSL\] ([a-z0-9 ]+) \(")
 
 
 class TLSError(StreamReset):
@@ -257,4 +261,8 @@ class TLSStream:
 def _reason(error: Exception) -> str:
     """OpenSSL's name for the failure (`CERTIFICATE_VERIFY_FAILED`), never a message that may quote input."""
     reason = getattr(error, "reason", None)
-    return str(reason).lower().replace("_", " ") if reason else "handshake failure"
+    if reason:
+        return str(reason).lower().replace("_", " ")
+    # Python 3.11 has no name for the newer alerts; OpenSSL's own words for them are in the text.
+    words = _UNNAMED.search(str(error))
+    return words[1] if words is not None else "handshake failure"
