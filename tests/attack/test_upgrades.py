@@ -2,7 +2,8 @@
 
 import pytest
 from tests.conftest import Running
-from tests.fakes.internet import Internet
+from tests.fakes.half_closing_origin import HalfClosingOrigin
+from tests.fakes.internet import ALLOWED, Internet
 from tests.fakes.recorder import RawReply, Then, accept_of
 from tests.fakes.running_proxy import SECRETS, RunningProxy, request
 from tests.fakes.wire_client import ALL_WAYS, TLS_WAYS, Way, way_id
@@ -150,3 +151,96 @@ def test_h2c_is_not_offered_to_the_upstream(proxy: RunningProxy, way: Way) -> No
 
     assert answer.status == 200
     assert proxy.arrived()[-1].names() == [b"host"]
+
+
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+def test_a_half_close_is_passed_on_and_what_is_left_still_comes(
+    proxy: RunningProxy, internet: Internet, way: Way
+) -> None:
+    content = b"\x82\x7f\0\0\0\0\0\x04\0\0" + b"x" * (1 << 18)
+    context = internet.server_context("ok.test") if way.is_tls else None
+    with HalfClosingOrigin(ALLOWED, context) as origin, proxy.open(way, "ok.test", origin.port) as session:
+        proxy.started += 1
+        session.send(request("/", f"ok.test:{origin.port}", headers=UPGRADE))
+        head = session.read()
+        session.send(content)
+        session.end()
+        answer = session.read_to_end()
+
+    assert head.endswith(b"\r\n\r\n")
+    assert answer == content
+    assert proxy.last_record()["status_code"] == 101
+
+
+# --- other protocols ------------------------------------------------------------------------------------------------
+
+EXEC = "Upgrade: tcp\r\nConnection: Upgrade\r\nContent-Type: application/json\r\n"
+BODY = b'{"Detach": false, "Tty": false}'
+TCP_SWITCH = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\n"
+
+
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+@pytest.mark.parametrize("protocol", ["tcp", "SPDY/3.1", "websocket, tcp", "tcp, h2c"])
+def test_an_upgrade_that_is_not_allowed_is_refused_with_a_reason(
+    proxy: RunningProxy, way: Way, protocol: str
+) -> None:
+    headers = f"Upgrade: {protocol}\r\nConnection: Upgrade\r\n"
+
+    answer = proxy.ask(way, "/exec", method="POST", headers=headers)
+
+    assert (answer.status, proxy.arrived()) == (501, [])
+    assert answer.body == b"an upgrade to this protocol is not allowed (proxy.upgrades)\n"
+    assert proxy.last_record()["action"] == "reject"
+
+
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+def test_an_upgrade_that_connection_does_not_name_is_none(proxy: RunningProxy, way: Way) -> None:
+    answer = proxy.ask(way, headers="Upgrade: tcp\r\n")
+
+    assert (answer.status, proxy.arrived()[-1].names()) == (200, [b"host"])
+
+
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+def test_an_upgrade_that_is_allowed_is_relayed_behind_its_101(running: Running, internet: Internet, way: Way) -> None:
+    proxy = running(proxy__upgrades=["websocket", "tcp"])
+    answer_with(internet, TCP_SWITCH + b"Upgrade: tcp\r\n\r\nstdout")
+    with proxy.open(way, "ok.test") as session:
+        proxy.started += 1
+        host = proxy.authority(way, "ok.test")
+        session.send(request("/raw/ws", host, method="POST", headers=EXEC, body=BODY))
+        head = session.read_exactly(len(TCP_SWITCH + b"Upgrade: tcp\r\n\r\nstdout"))
+        session.send(request("/not-http-any-more", host))
+        seen = proxy.wait_for_arrival(way, "/not-http-any-more")
+
+    assert head == TCP_SWITCH + b"Upgrade: tcp\r\n\r\nstdout"
+    assert seen.request_line == b"GET /not-http-any-more HTTP/1.1"
+    assert proxy.arrived()[0].body == BODY
+    assert [record["status_code"] for record in proxy.new_records() if record["method"] == "POST"] == [101]
+
+
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+@pytest.mark.parametrize("line", [b"Upgrade: websocket\r\n", b"Upgrade: h2c\r\n", b""], ids=["other", "h2c", "none"])
+def test_a_101_for_another_protocol_opens_nothing(
+    running: Running, internet: Internet, way: Way, line: bytes
+) -> None:
+    proxy = running(proxy__upgrades=["websocket", "tcp"])
+    answer_with(internet, TCP_SWITCH + line + b"\r\n")
+
+    answer = proxy.ask(way, "/raw/ws", method="POST", headers=EXEC)
+
+    assert answer.status == 502
+    assert proxy.last_record()["action"] == "error"
+
+
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+def test_a_refused_upgrade_to_another_protocol_leaves_no_pipe(running: Running, internet: Internet, way: Way) -> None:
+    proxy = running(proxy__upgrades=["websocket", "tcp"])
+    answer_with(internet, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    with proxy.open(way, "ok.test") as session:
+        proxy.started += 1
+        session.send(request("/raw/ws", proxy.authority(way, "ok.test"), method="POST", headers=EXEC))
+        answer = session.read_answer("POST")
+        session.send(request("/admin", proxy.authority(way, "ok.test"), method="POST"))
+
+        assert (answer.status, session.read_to_end()) == (200, b"")
+    assert [seen.path for seen in proxy.arrived()] == ["/raw/ws"]

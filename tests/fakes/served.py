@@ -33,6 +33,7 @@ from iron_proxy.streams.byte_stream import StreamReset
 from iron_proxy.streams.http1_reader import Stream
 from iron_proxy.upstream.dialer import Dialer
 from iron_proxy.upstream.http1_client import UpstreamConnection
+from iron_proxy.upstream.outbound_proxy import DIRECT, Route
 from iron_proxy.upstream.pool import Pool
 
 LONG = 5.0
@@ -100,11 +101,17 @@ class FakeDialer:
 
     def __init__(self) -> None:
         self.permits: list[Permit] = []
+        self.raw_permits: list[Permit] = []          # the ones among them for which no TLS was to be started
         self.upstreams: list[FarEnd] = []
         self.answers: list[bytes | IronProxyError] = []
         self._dialled = asyncio.Event()
 
-    async def dial(self, permit: Permit, session: ssl.SSLSession | None = None) -> Stream:
+    def route(self, permit: Permit, *, tunnel: bool = False) -> Route:
+        return DIRECT
+
+    async def dial(
+        self, permit: Permit, session: ssl.SSLSession | None = None, *, alpn: tuple[str, ...] = (), tunnel: bool = False
+    ) -> Stream:
         self.permits.append(permit)
         answer = self.answers.pop(0) if self.answers else b""
         if isinstance(answer, IronProxyError):
@@ -114,6 +121,10 @@ class FakeDialer:
         self.upstreams.append(FarEnd(pair.left))
         self._dialled.set()
         return cast(Stream, pair.right)
+
+    async def dial_raw(self, permit: Permit) -> Stream:
+        self.raw_permits.append(permit)
+        return await self.dial(permit)
 
     async def upstream(self, position: int) -> FarEnd:
         """The upstream that was dialled at this position, once it is."""

@@ -1,13 +1,11 @@
-"""The HTTPS listener: TLS by the server name the client sends, then the same requests."""
+"""The HTTPS listener: TLS by the server name the client sends, then the same requests; or TLS passed through."""
 
 from contextlib import suppress
 
 from iron_proxy.audit.record import EventRecord, timestamp
 from iron_proxy.errors import BadHandshake
 from iron_proxy.proxy import timeouts
-from iron_proxy.proxy.client_tls import PlainTextOnTLS, accept_tls
-from iron_proxy.proxy.connection import ClientConnection
-from iron_proxy.proxy.handler import handle
+from iron_proxy.proxy.client_tls import PlainTextOnTLS, serve_tls
 from iron_proxy.proxy.services import Services
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
 from iron_proxy.streams.socket_stream import SocketStream
@@ -17,7 +15,7 @@ _PLAIN_HTTP = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to a
 
 
 class HTTPSListener:
-    """Serves each connection behind a TLS handshake of our own."""
+    """Serves each connection as TLS."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -26,14 +24,12 @@ class HTTPSListener:
         """Serve one connection to its end; a handshake that fails leaves a record."""
         services = self._services
         try:
-            tls, server_name = await accept_tls(stream, services, None)
+            await serve_tls(stream, services, None)
         except BadHandshake as error:
             services.audit.emit(refused_handshake(stream, str(error)))
             if isinstance(error, PlainTextOnTLS):
                 with suppress(StreamReset, StreamTimeout):       # a client that has left needs no explanation
                     await stream.write(_PLAIN_HTTP, timeouts.WRITE)
-            return
-        await ClientConnection(tls, services, scheme="https", server_name=server_name).serve(handle)
 
 
 def refused_handshake(stream: SocketStream, reason: str, event: str = "handshake") -> EventRecord:

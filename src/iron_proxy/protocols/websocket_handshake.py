@@ -1,10 +1,10 @@
 """
-The opening handshake of a WebSocket (RFC 6455 section 4): what a client may ask, and what an upstream must answer.
+The opening of a WebSocket (RFC 6455 section 4) or another upgrade: what a client may ask, an upstream must answer.
 
 After an upgrade the bytes are no longer HTTP and no policy sees them, so a relay may begin only behind a 101 that
 proves that the upstream has switched: else a client could keep an HTTP connection open under the name of a WebSocket
-and send any request on it. Frames are not parsed here or elsewhere. Called by `proxy/websocket.py`, which gets the
-Connection and Upgrade fields set apart from the others by `http1`.
+and send any request on it. Frames are not looked at here. Called by `proxy/websocket.py`, which gets
+the Connection and Upgrade fields set apart from the others by `http1`.
 """
 
 import base64
@@ -23,6 +23,23 @@ _ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 _SUPPORTED_VERSION = b"13"
+
+# Offers that a server may pass over (RFC 9110 section 7.8), and clients count on it: curl and Java offer h2c with plain
+# requests and take an answer in HTTP/1.1. HTTP/2 behind the offer would be a way past every rule.
+_PASSED_OVER = frozenset((b"h2c",))
+
+
+def wanted_upgrade(upgrade: Sequence[bytes], connection: frozenset[bytes]) -> bytes | None:
+    """
+    What a request asks to be switched to, in lower case; None for nothing, or only what may be passed over.
+
+    `upgrade` holds the values of its Upgrade fields, `connection` its lower-case connection options. A list of several
+    comes back as a list, which is the name of no protocol.
+    """
+    if b"upgrade" not in connection:
+        return None
+    members = [member.strip(b" \t").lower() for value in upgrade for member in value.split(b",")]
+    return b", ".join(member for member in members if member and member not in _PASSED_OVER) or None
 
 
 def wants_websocket(upgrade: Sequence[bytes], connection: frozenset[bytes]) -> bool:
@@ -90,6 +107,12 @@ def verify_switch(
         raise UpstreamProtocolError("the upstream chose a WebSocket sub-protocol that was not offered")
     if not offer.extensions.issuperset(_extension_names(headers)):
         raise UpstreamProtocolError("the upstream chose a WebSocket extension that was not offered")
+
+
+def verify_named_switch(protocol: bytes, upgrade: Sequence[bytes], connection: frozenset[bytes]) -> None:
+    """Raise UpstreamProtocolError unless a 101 names the protocol that was asked for, and no other."""
+    if [value.lower() for value in upgrade] != [protocol] or b"upgrade" not in connection:
+        raise UpstreamProtocolError("the upstream's 101 does not name the protocol asked for in Upgrade and Connection")
 
 
 def _sole_key(headers: Headers) -> bytes:

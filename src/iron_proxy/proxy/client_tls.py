@@ -1,5 +1,5 @@
 """
-TLS with a client: read its ClientHello first, decide which name to be, then shake hands as that name.
+TLS with a client: read its ClientHello first; pass the connection through, or decide which name to be and shake hands.
 
 Used by the HTTPS listener and inside tunnels. A name that policy could never admit still gets a leaf (so that the
 client sees our 403 rather than a broken connection), but from a small cache of its own.
@@ -12,7 +12,11 @@ from iron_proxy.messages.authority import Target, parse_host
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.client_hello import ClientHello, ClientHelloParser
 from iron_proxy.proxy import timeouts
+from iron_proxy.proxy.connection import ClientConnection
+from iron_proxy.proxy.handler import handle
+from iron_proxy.proxy.http2_connection import Http2ClientConnection
 from iron_proxy.proxy.services import Services
+from iron_proxy.proxy.sni_passthrough import serve_passthrough
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSError, TLSStream
@@ -24,20 +28,41 @@ class PlainTextOnTLS(BadHandshake):
     """The client speaks HTTP where TLS is spoken: worth an answer that says so."""
 
 
-async def accept_tls(stream: SocketStream, services: Services, tunnel: Tunnel | None) -> tuple[TLSStream, str]:
+async def serve_tls(stream: SocketStream, services: Services, tunnel: Tunnel | None) -> None:
+    """Serve a client that opens TLS, to its end. Raises BadHandshake with a fixed sentence."""
+    hello = await read_client_hello(stream, services)
+    if _passes_through(hello, services, tunnel):
+        await serve_passthrough(stream, services, hello, tunnel)
+        return
+    tls, host = await accept_tls(stream, services, hello, tunnel)
+    if tls.alpn == "h2":
+        await Http2ClientConnection(tls, services, server_name=host, tunnel=tunnel).serve()
+    else:
+        await ClientConnection(tls, services, scheme="https", server_name=host, tunnel=tunnel).serve(handle)
+
+
+def _passes_through(hello: ClientHello, services: Services, tunnel: Tunnel | None) -> bool:
+    """Without a name, a tunnel's target counts, as it does for the leaf."""
+    asked = tunnel.target.host if tunnel is not None else ""
+    return services.snapshot.passes_through(asked if hello.server_name is None else hello.server_name)
+
+
+async def accept_tls(
+    stream: SocketStream, services: Services, hello: ClientHello, tunnel: Tunnel | None
+) -> tuple[TLSStream, str]:
     """
     (the TLS stream, the name it was set up for). Raises BadHandshake with a fixed sentence.
 
     A client that connects to an IP address sends no name: it is served as the address it asked the tunnel for, or
     connected to, if policy could admit that.
     """
-    with services.opening(stream):
-        hello = await _read_client_hello(stream)
     host, is_ip = _name_for(hello, stream, services, tunnel)
     context = services.leaves.cached(host)
     if context is None:
         port = tunnel.target.port if tunnel is not None else HTTPS_PORT
-        admitted = services.snapshot.pipeline.could_admit(Target(host, port, is_ip))
+        admitted = services.snapshot.pipeline.could_admit(
+            Target(host, port, is_ip), _client_name(stream, services, tunnel)
+        )
         try:
             context = await services.leaves.context_for(host, is_ip, admitted)
         except IronProxyError as error:
@@ -52,6 +77,12 @@ async def accept_tls(stream: SocketStream, services: Services, tunnel: Tunnel | 
     except (StreamReset, StreamTimeout) as error:
         raise BadHandshake("the client did not complete the TLS handshake") from error
     return tls, host
+
+
+async def read_client_hello(stream: SocketStream, services: Services) -> ClientHello:
+    """The ClientHello, whose bytes then stand unread in the stream again. Raises BadHandshake."""
+    with services.opening(stream):
+        return await _read_client_hello(stream)
 
 
 async def _read_client_hello(stream: SocketStream) -> ClientHello:
@@ -80,9 +111,14 @@ def _name_for(
     if tunnel is not None:
         return tunnel.target.host, tunnel.target.is_ip
     address = _local_address(stream)
-    if address is None or not services.snapshot.pipeline.could_admit(Target(address, HTTPS_PORT, True)):
+    client_name = _client_name(stream, services, tunnel)
+    if address is None or not services.snapshot.pipeline.could_admit(Target(address, HTTPS_PORT, True), client_name):
         raise BadHandshake("the client sent no server name (SNI), and the address it connected to is not allowed")
     return address, True
+
+
+def _client_name(stream: SocketStream, services: Services, tunnel: Tunnel | None) -> str:
+    return services.snapshot.clients.by_address(stream.peer) if tunnel is None else tunnel.client_name
 
 
 def _local_address(stream: SocketStream) -> str | None:

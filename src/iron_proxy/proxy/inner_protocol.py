@@ -1,10 +1,10 @@
-"""What is spoken inside an open tunnel: TLS is terminated like on the HTTPS listener, plain HTTP is served."""
+"""What is spoken inside an open tunnel: TLS, served like on the HTTPS listener, or plain HTTP."""
 
 from iron_proxy.errors import BadHandshake
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.first_byte import InnerProtocol, detect_inner_protocol
 from iron_proxy.proxy import timeouts
-from iron_proxy.proxy.client_tls import accept_tls
+from iron_proxy.proxy.client_tls import serve_tls
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.handler import handle
 from iron_proxy.proxy.services import Services
@@ -24,11 +24,9 @@ async def serve_inside(stream: SocketStream, services: Services, tunnel: Tunnel)
     except BadHandshake as error:
         raise BadHandshake(f"{error} for target {tunnel.target}") from error
     if protocol is InnerProtocol.TLS:
-        tls, server_name = await accept_tls(stream, services, tunnel)
-        client = ClientConnection(tls, services, scheme="https", server_name=server_name, tunnel=tunnel)
+        await serve_tls(stream, services, tunnel)
     else:
-        client = ClientConnection(stream, services, scheme="http", tunnel=tunnel)
-    await client.serve(handle)
+        await ClientConnection(stream, services, scheme="http", tunnel=tunnel).serve(handle)
 
 
 async def _first_bytes(stream: SocketStream) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from iron_proxy.audit.emitter import AuditEmitter
+from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.snapshot import Snapshot
 from iron_proxy.streams.http1_reader import Stream
 from iron_proxy.upstream.dialer import Dialer
@@ -53,6 +54,9 @@ class Services:
     pool: Pool
     leaves: Leaves
     response_header_timeout: float = 30.0
+    upgrades: frozenset[str] = frozenset(("websocket",))        # what a request may be upgraded to, in lower case
+    websocket_idle_timeout: float = timeouts.RELAY_IDLE         # for other upgrades as well
+    websocket_max_duration: float | None = None                 # likewise; None is no limit
     draining: bool = False                       # no new request on kept connections
     connections: set[Closable] = field(default_factory=set)
 

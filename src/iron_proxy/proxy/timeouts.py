@@ -22,6 +22,13 @@ WRITE = 120.0
 # A relay in which neither side says anything. WebSocket peers that mean to stay ping more often than this.
 RELAY_IDLE = 3600.0
 
+# For a WebSocket's Close to be answered once we have said it. A stop waits for this too, with its time nearly up.
+WEBSOCKET_CLOSE = 1.0
+
+# A stop closes a passed-through connection on which nothing has moved for this long. Whether an answer is under way
+# behind its TLS cannot be seen.
+PASSTHROUGH_QUIET = 1.0
+
 # A client that ends its direction after its request may be a script that half-closed, or a program that was killed:
 # both look alike. Its answer gets this long to come; then the exchange counts as given up.
 HALF_CLOSE_GRACE = 2.0

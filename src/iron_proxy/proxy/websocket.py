@@ -1,55 +1,89 @@
 """
-A WebSocket upgrade: decided on like any request, dialled, and relayed only once the upstream's 101 is verified.
+An upgrade (a WebSocket, or a protocol that `proxy.upgrades` names): dialled, and relayed behind a verified 101 only.
 
-Until then the client's bytes stay with us: an upstream that answers anything else gets no raw pipe, and its answer goes
-back as an ordinary response (otherwise the "upgrade" would be a way past every rule). Frames are not looked at.
+Decided on like any request. Until the 101 the client's bytes stay with us: an upstream that answers anything else gets
+no raw pipe, and its answer goes back as an ordinary response (otherwise the "upgrade" would be a way past every rule).
+What follows is `upgraded_session.py`'s.
 """
 
 from iron_proxy.audit.outcome import Allowed, Outcome
+from iron_proxy.errors import BadRequest
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.request import Request
 from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.pipeline.pipeline import Permit
 from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
 from iron_proxy.protocols.http1.serializer import serialize_head
-from iron_proxy.protocols.websocket_handshake import UpgradeOffer, check_upgrade_request, verify_switch
-from iron_proxy.proxy import timeouts
+from iron_proxy.protocols.websocket_handshake import (
+    UpgradeOffer,
+    check_upgrade_request,
+    verify_named_switch,
+    verify_switch,
+)
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.forward import response_of
 from iron_proxy.proxy.respond import respond
-from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
-from iron_proxy.streams.relay import RelayIdle, relay
+from iron_proxy.proxy.upgraded_session import UpgradedSession
 from iron_proxy.upstream.http1_client import UpstreamConnection
 
-_UPGRADE_FIELDS = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+# `docker exec` says in the body of its upgrade what to run: some hundred bytes. It is sent whole or not at all, so that
+# where it ends and the other protocol begins is beyond doubt.
+MAX_UPGRADE_BODY_BYTES = 64 * 1024
+
+_WEBSOCKET = b"websocket"
 
 
 async def serve(client: ClientConnection, head: RequestHead, exchange: Exchange, permit: Permit) -> Outcome:
     """Serve an upgrade that policy has let pass, to the end of its session. Raises ClientError, UpstreamError."""
     request = exchange.request
-    check_upgrade_request(request.headers, request.method, head.minor_version, has_body=not request.body.is_empty)
-    offer = UpgradeOffer.of(request.headers)
-    connection = await client.services.pool.connect(permit)
+    protocol = request.upgrade or b""
+    content = await _check(client, head, request, protocol)
+    offer = UpgradeOffer.of(request.headers) if protocol == _WEBSOCKET else None
+    connection = await client.services.pool.connect_http1(permit)
     try:
         connection.expect(request.method)
-        await connection.write(_upgrade_head(request))
+        await connection.write(_upgrade_head(request, protocol, content) + content)
         upstream_head = await _answer(client, connection)
         client.keep_alive = False
         if upstream_head.status != 101:
             exchange.response = response_of(upstream_head, connection)
             await respond(client, head, exchange.response)
             return Allowed(upstream_head.status)
-        verify_switch(101, upstream_head.upgrade, upstream_head.connection, Headers(upstream_head.pairs), offer)
-        await _relay(client, connection, upstream_head)
+        _verify(upstream_head, protocol, offer)
+        session = _session(client, connection, protocol)
+        await _switch(client, connection, upstream_head, protocol, session)
+        await session.run()
         return Allowed(101)
     finally:
         connection.close()
 
 
-def _upgrade_head(request: Request) -> bytes:
+async def _check(client: ClientConnection, head: RequestHead, request: Request, protocol: bytes) -> bytes:
+    """The body that goes with the upgrade. Raises BadRequest for an upgrade that may not be."""
+    if protocol.decode("latin-1") not in client.services.upgrades:
+        raise BadRequest("an upgrade to this protocol is not allowed (proxy.upgrades)", 501)
+    if protocol == _WEBSOCKET:
+        check_upgrade_request(request.headers, request.method, head.minor_version, has_body=not request.body.is_empty)
+        return b""
+    if head.minor_version != 1:
+        raise BadRequest("an upgrade must be an HTTP/1.1 request")
+    content, is_whole = await request.body.peek(MAX_UPGRADE_BODY_BYTES)
+    if not is_whole:
+        raise BadRequest(f"the body of an upgrade is larger than {MAX_UPGRADE_BODY_BYTES} bytes", 413)
+    return content
+
+
+def _upgrade_head(request: Request, protocol: bytes, content: bytes) -> bytes:
     start_line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.raw_target)
     host = request.target.host_header(request.scheme)
-    return serialize_head(start_line, host, request.headers.pairs, _UPGRADE_FIELDS)
+    fields = _upgrade_fields(protocol)
+    if content or request.method != "GET":          # servers answer a POST without a length with 411
+        fields += b"Content-Length: %d\r\n" % len(content)
+    return serialize_head(start_line, host, request.headers.fields, fields)
+
+
+def _upgrade_fields(protocol: bytes) -> bytes:
+    return b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol
 
 
 async def _answer(client: ClientConnection, connection: UpstreamConnection) -> ResponseHead:
@@ -60,20 +94,36 @@ async def _answer(client: ClientConnection, connection: UpstreamConnection) -> R
         await client.send_informational(head)
 
 
-async def _relay(client: ClientConnection, connection: UpstreamConnection, head: ResponseHead) -> None:
+def _verify(head: ResponseHead, protocol: bytes, offer: UpgradeOffer | None) -> None:
+    if offer is None:
+        verify_named_switch(protocol, head.upgrade, head.connection)
+    else:
+        verify_switch(head.status, head.upgrade, head.connection, Headers(head.pairs), offer)
+
+
+async def _switch(
+    client: ClientConnection,
+    connection: UpstreamConnection,
+    head: ResponseHead,
+    protocol: bytes,
+    session: UpgradedSession,
+) -> None:
+    """Pass the 101 on, in one write with what came behind it: some clients give up on one that comes in pieces."""
     client.response_started = True
     client.begin_relay()
     status_line = b"HTTP/1.1 101 %b" % (head.reason or b"Switching Protocols")
-    answer = serialize_head(status_line, None, head.pairs, _UPGRADE_FIELDS)
-    await client.write(answer + connection.reader.parser.take_unread())
+    early = connection.reader.parser.take_unread()
+    session.note_sent_to_client(early)
+    await client.write(serialize_head(status_line, None, head.pairs, _upgrade_fields(protocol)) + early)
     client.stream.push_back(client.reader.parser.take_unread())
-    try:
-        await relay(
-            client.stream, connection.stream, idle_timeout=timeouts.RELAY_IDLE, write_timeout=timeouts.WRITE
-        )
-    except (StreamReset, StreamTimeout, RelayIdle):
-        # One side went away: for a WebSocket that is an ordinary end. Neither side may wait for the other any longer.
-        connection.abort()
-        client.stream.abort()
 
 
+def _session(client: ClientConnection, connection: UpstreamConnection, protocol: bytes) -> UpgradedSession:
+    services = client.services
+    return UpgradedSession(
+        client.stream,
+        connection.stream,
+        idle_timeout=services.websocket_idle_timeout,
+        max_duration=services.websocket_max_duration,
+        is_websocket=protocol == _WEBSOCKET,
+    )

@@ -1,56 +1,91 @@
-"""Copy bytes both ways between two streams until both directions have ended."""
+"""
+Copy bytes both ways between two streams until both directions have ended.
+
+What the bytes mean is the caller's business: it may watch them go by, to know where they have come to. Called by
+`proxy/upgraded_session.py` and `proxy/sni_passthrough.py`, which close both streams.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from time import monotonic
 
 from iron_proxy.errors import IronProxyError
 from iron_proxy.streams.byte_stream import ByteStream, StreamTimeout
+
+# Called with each piece right before it is handed to the other stream.
+Watch = Callable[[bytes], None]
 
 
 class RelayIdle(IronProxyError):
     """Neither side said anything for the whole idle time."""
 
 
-class _Activity:
-    """When either side last said something: a stream that only talks one way is not idle."""
+class Direction:
+    """One way through a relay: how many bytes have gone it, and who watches them."""
 
-    __slots__ = ("last",)
+    __slots__ = ("size", "watch")
 
-    def __init__(self) -> None:
-        self.last = monotonic()
+    def __init__(self, watch: Watch | None = None) -> None:
+        self.size = 0
+        self.watch = watch
 
 
-async def relay(one: ByteStream, other: ByteStream, *, idle_timeout: float, write_timeout: float) -> None:
-    """
-    Copy both ways; the end of one direction is passed on and the other goes on (half-close).
+class Relay:
+    """Two streams joined: `forth` leads from `one` to `other`, `back` the other way. Times are in seconds."""
 
-    Raises StreamReset, StreamTimeout or RelayIdle when either side breaks; the caller closes both streams.
-    """
-    activity = _Activity()
+    __slots__ = ("_idle_timeout", "_last", "_one", "_other", "_write_timeout", "back", "forth")
 
-    async def copy(source: ByteStream, sink: ByteStream) -> None:
-        async for piece in _pieces(source, activity, idle_timeout):
-            await sink.write(piece, write_timeout)
+    def __init__(
+        self,
+        one: ByteStream,
+        other: ByteStream,
+        *,
+        idle_timeout: float,
+        write_timeout: float,
+        watch_forth: Watch | None = None,
+        watch_back: Watch | None = None,
+    ) -> None:
+        self._one, self._other = one, other
+        self._idle_timeout, self._write_timeout = idle_timeout, write_timeout
+        self.forth, self.back = Direction(watch_forth), Direction(watch_back)
+        self._last = monotonic()                  # for both directions: a stream that talks one way is not idle
+
+    async def run(self) -> None:
+        """
+        Copy both ways; the end of one direction is passed on and the other goes on (half-close).
+
+        Raises StreamReset, StreamTimeout or RelayIdle when either side breaks; the caller closes both streams.
+        """
+        try:
+            async with asyncio.TaskGroup() as copies:
+                copies.create_task(self._copy(self._one, self._other, self.forth), name="relay forth")
+                copies.create_task(self._copy(self._other, self._one, self.back), name="relay back")
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing has moved."""
+        return monotonic() - self._last
+
+    async def _copy(self, source: ByteStream, sink: ByteStream, direction: Direction) -> None:
+        watch = direction.watch
+        while piece := await self._next_piece(source):
+            if watch is not None:
+                watch(piece)
+            direction.size += len(piece)
+            await sink.write(piece, self._write_timeout)
+            self._last = monotonic()
         await sink.write_end()
 
-    try:
-        async with asyncio.TaskGroup() as copies:
-            copies.create_task(copy(one, other), name="relay forth")
-            copies.create_task(copy(other, one), name="relay back")
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-
-
-async def _pieces(source: ByteStream, activity: _Activity, idle_timeout: float) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            piece = await source.read(idle_timeout)
-        except StreamTimeout:
-            if monotonic() - activity.last >= idle_timeout:
-                raise RelayIdle("the relay was idle for too long") from None
-            continue
-        activity.last = monotonic()
-        if not piece:
-            return
-        yield piece
+    async def _next_piece(self, source: ByteStream) -> bytes:
+        while True:
+            left = self._idle_timeout - self.idle_seconds
+            if left <= 0:
+                raise RelayIdle("the relay was idle for too long")
+            try:
+                piece = await source.read(left)
+            except StreamTimeout:                 # the other direction may have moved meanwhile
+                continue
+            self._last = monotonic()
+            return piece

@@ -10,7 +10,9 @@ from iron_proxy.protocols.websocket_handshake import (
     UpgradeOffer,
     check_upgrade_request,
     expected_accept,
+    verify_named_switch,
     verify_switch,
+    wanted_upgrade,
     wants_websocket,
 )
 
@@ -59,6 +61,49 @@ def test_a_websocket_is_wanted_by_upgrade_and_connection_together(
     upgrade: list[bytes], connection: set[bytes], wanted: bool
 ) -> None:
     assert wants_websocket(upgrade, frozenset(connection)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "connection", "wanted"),
+    [
+        ([b"websocket"], {b"upgrade"}, b"websocket"),
+        ([b"WebSocket"], {b"keep-alive", b"upgrade"}, b"websocket"),
+        ([b"tcp"], {b"upgrade"}, b"tcp"),
+        ([b"SPDY/3.1"], {b"upgrade"}, b"spdy/3.1"),
+        ([b"tcp"], {b"keep-alive"}, None),
+        ([b"tcp"], set(), None),
+        ([], {b"upgrade"}, None),
+        ([b""], {b"upgrade"}, None),
+        ([b"h2c"], {b"upgrade", b"http2-settings"}, None),
+        ([b"H2C, h2c", b"h2c"], {b"upgrade"}, None),
+        ([b"h2c, tcp"], {b"upgrade"}, b"tcp"),
+        ([b"websocket, tcp"], {b"upgrade"}, b"websocket, tcp"),
+        ([b"websocket", b"websocket"], {b"upgrade"}, b"websocket, websocket"),
+    ],
+    ids=[
+        "websocket", "mixed case", "another protocol", "a protocol with a version", "not in Connection",
+        "no Connection", "no Upgrade", "an empty Upgrade", "h2c", "h2c thrice", "h2c or another", "a list",
+        "the same twice",
+    ],
+)  # fmt: skip
+def test_what_a_request_asks_to_be_switched_to(
+    upgrade: list[bytes], connection: set[bytes], wanted: bytes | None
+) -> None:
+    assert wanted_upgrade(upgrade, frozenset(connection)) == wanted
+
+
+def test_a_switch_to_the_protocol_that_was_asked_for_passes() -> None:
+    verify_named_switch(b"tcp", [b"TCP"], frozenset((b"upgrade", b"keep-alive")))
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "connection"),
+    [([b"h2c"], {b"upgrade"}), ([], {b"upgrade"}), ([b"tcp"], set()), ([b"tcp", b"tcp"], {b"upgrade"})],
+    ids=["another", "none", "not in Connection", "twice"],
+)
+def test_a_switch_to_anything_else_is_refused(upgrade: list[bytes], connection: set[bytes]) -> None:
+    with pytest.raises(UpstreamProtocolError, match="does not name the protocol"):
+        verify_named_switch(b"tcp", upgrade, frozenset(connection))
 
 
 def test_an_upgrade_request_as_rfc_6455_wants_it_passes() -> None:

@@ -1,21 +1,32 @@
 """Which name we are for a client, what it costs us to become that, and every handshake that fails in words of ours."""
 
 import asyncio
+import dataclasses
 import ssl
 from collections.abc import AsyncIterator
 from functools import cache
 
 import pytest
 from tests.fakes.loopback import client_context, closed, connected_streams, server_context
-from tests.fakes.served import LONG, Served, turns
+from tests.fakes.served import LONG, OK, Served, turns
 from tests.fakes.transforms import FakeAllowlist
-from tests.wire.client_hellos import client_hello, openssl_client_hello
+from tests.wire.client_hellos import (
+    APPLICATION_DATA,
+    client_hello,
+    client_hello_body,
+    message,
+    openssl_client_hello,
+    record,
+    records,
+    server_name,
+)
 
 from iron_proxy.errors import BadHandshake, UpstreamError
+from iron_proxy.matching.host_patterns import HostPattern
 from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.proxy import timeouts
-from iron_proxy.proxy.client_tls import PlainTextOnTLS, accept_tls
+from iron_proxy.proxy.client_tls import PlainTextOnTLS, accept_tls, read_client_hello, serve_tls
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSStream
 
@@ -26,7 +37,7 @@ def context(name: str) -> ssl.SSLContext:
 
 
 class Accepting:
-    """A TCP connection to the TLS port over loopback; `result` is what `accept_tls` returned or raised."""
+    """A TCP connection to the TLS port over loopback; `result` is what `accept_tls` returned."""
 
     def __init__(self, proxy: Served) -> None:
         self.proxy = proxy
@@ -37,7 +48,8 @@ class Accepting:
         self._accepting = self.proxy.task(self._accept(tunnel))
 
     async def _accept(self, tunnel: Tunnel | None) -> None:
-        self.result = await accept_tls(self.proxy_side, self.proxy.services, tunnel)
+        hello = await read_client_hello(self.proxy_side, self.proxy.services)
+        self.result = await accept_tls(self.proxy_side, self.proxy.services, hello, tunnel)
 
     async def send(self, data: bytes) -> None:
         await self.client.write(data, LONG)
@@ -237,3 +249,86 @@ async def test_a_leaf_that_cannot_be_made(accepting: Accepting) -> None:
     await accepting.send(openssl_client_hello("ok.test"))
 
     assert str(await accepting.failure()) == "the CA's key is gone"
+
+
+# --- what is passed through -----------------------------------------------------------------------------------------
+
+
+class Opening:
+    """A connection to the TLS port, served by `serve_tls`, with a list of hosts to pass through."""
+
+    def __init__(self, proxy: Served, *passthrough: str, mode: str = "mitm") -> None:
+        self.proxy = proxy
+        proxy.leaves.make = context
+        patterns = tuple(map(HostPattern.parse, passthrough))
+        proxy.services.snapshot = dataclasses.replace(proxy.services.snapshot, tls_mode=mode, passthrough=patterns)
+
+    async def open(self, tunnel: Tunnel | None = None) -> None:
+        self.client, self.proxy_side = await connected_streams()
+        self.serving = self.proxy.task(serve_tls(self.proxy_side, self.proxy.services, tunnel))
+
+    async def close(self) -> None:
+        await closed(self.client, self.proxy_side)
+
+
+@pytest.mark.parametrize(
+    ("name", "tunnel"),
+    [("ok.test", None), ("ok.test", tunnel_to("ok.test")), (None, tunnel_to("192.0.2.7", is_ip=True))],
+    ids=["by name", "in a tunnel", "a tunnel to an address"],
+)
+async def test_a_host_of_the_list_is_passed_through_without_a_leaf(name: str | None, tunnel: Tunnel | None) -> None:
+    async with Served(FakeAllowlist("ok.test", "192.0.2.7")) as proxy:
+        opening = Opening(proxy, "ok.test", "192.0.2.7")
+        await opening.open(tunnel)
+        sent = openssl_client_hello(name)
+        await opening.client.write(sent, LONG)
+
+        assert await (await proxy.upstream()).receive_until(sent) == sent
+        assert proxy.leaves.asked == []
+        await opening.close()
+
+
+async def test_a_client_hello_is_passed_on_to_the_byte_however_it_comes() -> None:
+    sent = records(message(client_hello_body(server_name(b"ok.test"))), 37)
+    early = record(b"early", APPLICATION_DATA)
+    async with Served(FakeAllowlist("ok.test")) as proxy:
+        for position, size in enumerate((1, 7, len(sent))):
+            opening = Opening(proxy, mode="sni-only")
+            await opening.open()
+            for start in range(0, len(sent), size):
+                await opening.client.write(sent[start : start + size], LONG)
+                await turns(3)
+            await opening.client.write(early, LONG)
+
+            assert await (await proxy.upstream(position)).receive_until(early) == sent + early
+            await opening.close()
+
+
+async def test_any_other_host_is_served_as_before() -> None:
+    async with Served(FakeAllowlist("ok.test")) as proxy:
+        opening = Opening(proxy, "pinned.test")
+        await opening.open()
+        client = TLSStream(opening.client, client_context(), server_side=False, server_name="ok.test")
+        proxy.answers(OK)
+
+        await client.handshake(LONG)
+        await client.write(b"GET / HTTP/1.1\r\nHost: ok.test\r\nConnection: close\r\n\r\n", LONG)
+
+        assert (await client.read(LONG)).startswith(b"HTTP/1.1 200 ")
+        assert proxy.leaves.asked == [("ok.test", False, True)]
+        assert proxy.dialer.permits[0].scheme == "https"
+        await opening.close()
+
+
+@pytest.mark.parametrize("sent", [b"\x80\x00", b"GET / HTTP/1.1\r\n"], ids=["garbage", "HTTP"])
+async def test_what_is_no_client_hello_is_no_connection_to_pass_through(sent: bytes) -> None:
+    async with Served(FakeAllowlist("ok.test")) as proxy:
+        opening = Opening(proxy, mode="sni-only")
+        await opening.open()
+        proxy._tasks.remove(opening.serving)
+        await opening.client.write(sent, LONG)
+
+        with pytest.raises(BadHandshake):
+            await opening.serving
+        assert proxy.dialer.permits == []
+        await opening.close()

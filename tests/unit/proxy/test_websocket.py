@@ -7,7 +7,9 @@ from tests.fakes.served import FarEnd, Served, turns
 from tests.fakes.transforms import FakeTransform
 
 from iron_proxy.errors import UpstreamUnreachable
-from iron_proxy.pipeline.verdict import Reject
+from iron_proxy.pipeline.exchange import Exchange
+from iron_proxy.pipeline.verdict import CONTINUE, Reject, Verdict
+from iron_proxy.protocols.websocket_close import GOING_AWAY, close_frame
 from iron_proxy.protocols.websocket_handshake import expected_accept
 from iron_proxy.proxy import timeouts
 
@@ -26,7 +28,8 @@ def switch(accept: bytes = expected_accept(KEY)) -> bytes:
 
 
 @pytest.fixture
-async def proxy() -> AsyncIterator[Served]:
+async def proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+    monkeypatch.setattr(timeouts, "WEBSOCKET_CLOSE", 0.01)
     async with Served() as proxy:
         yield proxy
 
@@ -110,13 +113,33 @@ async def test_when_one_side_breaks_the_other_is_broken_too(proxy: Served, leave
     assert await proxy.actions() == [("allow", 101)]
 
 
-async def test_a_session_on_which_nobody_speaks_ends(proxy: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "RELAY_IDLE", 0.01)
+async def test_a_session_on_which_nobody_speaks_ends(proxy: Served) -> None:
+    proxy.services.websocket_idle_timeout = 0.01
     client, upstream = await relayed(proxy)
 
-    assert await client.is_reset()
-    assert await upstream.is_reset()
+    assert await client.receive_to_end() == close_frame(GOING_AWAY, "nothing was said for too long")
+    assert (await upstream.receive_to_end())[:2] == b"\x88\x9f"        # masked: what it says is 31 bytes long
     assert await proxy.actions() == [("allow", 101)]
+
+
+async def test_a_session_that_lasts_too_long_ends(proxy: Served) -> None:
+    proxy.services.websocket_max_duration = 0.01
+    client, _ = await relayed(proxy)
+
+    assert await client.receive_to_end() == close_frame(GOING_AWAY, "the session has lasted too long")
+    assert await proxy.actions() == [("allow", 101)]
+
+
+async def test_what_comes_with_the_switch_counts_for_where_a_frame_ends(proxy: Served) -> None:
+    client = proxy.open()
+    client.send(UPGRADE)
+    upstream = await proxy.upstream()
+    await upstream.receive_until(b"\r\n\r\n")
+    proxy.services.websocket_max_duration = 0.01
+    upstream.send(switch() + b"\x82\x05cut")
+    await client.receive_until(b"\x82\x05cut")
+
+    assert await client.is_reset()
 
 
 @pytest.mark.parametrize(
@@ -224,3 +247,123 @@ async def test_a_client_that_leaves_before_the_switch_is_one_record(proxy: Serve
 
     assert await upstream.stream.read(1.0) == b""
     assert await proxy.actions() == [("client_cancel", 200)]
+
+
+# --- other protocols ------------------------------------------------------------------------------------------------
+
+EXEC = (
+    b"POST /exec/1/start HTTP/1.1\r\nHost: ok.test\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+    b"Content-Type: application/json\r\n"
+)
+TCP_SWITCH = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\n"
+
+
+def ask_for(protocol: bytes) -> FakeTransform:
+    """Stands for the request checks."""
+
+    def ask(exchange: Exchange) -> Verdict:
+        exchange.request.upgrade = protocol
+        return CONTINUE
+
+    return FakeTransform("ask", ask)
+
+
+@pytest.fixture
+async def docker() -> AsyncIterator[Served]:
+    async with Served(ask_for(b"tcp")) as proxy:
+        proxy.services.upgrades = frozenset(("websocket", "tcp"))
+        yield proxy
+
+
+@pytest.mark.parametrize(
+    ("body", "framing"),
+    [
+        (b'Content-Length: 14\r\n\r\n{"Tty": false}', b"Content-Length: 14\r\n"),
+        (b'Transfer-Encoding: chunked\r\n\r\ne\r\n{"Tty": false}\r\n0\r\n\r\n', b"Content-Length: 14\r\n"),
+        (b"\r\n", b"Content-Length: 0\r\n"),
+    ],
+    ids=["sized", "chunked", "none"],
+)
+async def test_an_upgrade_to_a_protocol_that_is_named_is_relayed(docker: Served, body: bytes, framing: bytes) -> None:
+    client = docker.open()
+    client.send(EXEC + body + b"stdin")
+    upstream = await docker.upstream()
+    head = await upstream.receive_until(b"\r\n\r\n")
+    content = await upstream.receive_until(b"}") if b"{" in body else b""
+    await turns()
+    assert not upstream.stream.has_unread
+    upstream.send(TCP_SWITCH + b"Upgrade: tcp\r\n\r\nstdout")
+
+    received = await client.receive_until(b"stdout")
+    assert head == (
+        b"POST /exec/1/start HTTP/1.1\r\nHost: ok.test\r\nContent-Type: application/json\r\n"
+        b"Connection: Upgrade\r\nUpgrade: tcp\r\n" + framing + b"\r\n"
+    )
+    assert content == (b'{"Tty": false}' if b"{" in body else b"")
+    assert received == (
+        b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\n"
+        b"Upgrade: tcp\r\n\r\nstdout"
+    )
+    assert await upstream.receive_until(b"stdin") == b"stdin"
+
+
+async def test_another_switch_than_the_one_asked_for_is_a_502(docker: Served) -> None:
+    client = docker.open()
+    client.send(EXEC + b"\r\nGET /smuggled HTTP/1.1\r\n\r\n")
+    upstream = await docker.upstream()
+    await upstream.receive_until(b"\r\n\r\n")
+    upstream.send(TCP_SWITCH + b"Upgrade: h2c\r\n\r\n")
+
+    assert (await client.receive_until(b"bad gateway\n")).startswith(b"HTTP/1.1 502 ")
+    assert not upstream.stream.has_unread
+
+
+async def test_a_session_of_another_protocol_is_cut_at_its_end(docker: Served) -> None:
+    docker.services.websocket_idle_timeout = 0.01
+    client = docker.open()
+    client.send(EXEC + b"\r\n")
+    upstream = await docker.upstream()
+    upstream.send(TCP_SWITCH + b"Upgrade: tcp\r\n\r\n")
+    await client.receive_until(b"\r\n\r\n")
+
+    assert await client.is_reset()
+    assert await upstream.is_reset()
+
+
+@pytest.mark.parametrize("protocol", [b"tcp", b"websocket, tcp", b"h3", b"\xff"])
+async def test_a_protocol_that_is_not_named_is_refused_and_not_dialled(protocol: bytes) -> None:
+    async with Served(ask_for(protocol)) as proxy:
+        client = proxy.open()
+        client.send(EXEC + b"\r\n")
+        await client.stream.write_end()
+
+        assert (await client.receive_to_end()).startswith(b"HTTP/1.1 501 ")
+        assert proxy.dialer.permits == []
+        [record] = await proxy.records()
+        assert record["reason"] == "an upgrade to this protocol is not allowed (proxy.upgrades)"
+
+
+async def test_a_websocket_may_be_forbidden_too(proxy: Served) -> None:
+    proxy.services.upgrades = frozenset()
+    client = proxy.open()
+    client.send(UPGRADE)
+    await client.stream.write_end()
+
+    assert (await client.receive_to_end()).startswith(b"HTTP/1.1 501 ")
+
+
+async def test_an_upgrade_in_http_1_0_is_refused(docker: Served) -> None:
+    client = docker.open()
+    client.send(EXEC.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n")
+    await client.stream.write_end()
+
+    assert (await client.receive_to_end()).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_the_body_of_an_upgrade_is_bounded(docker: Served) -> None:
+    client = docker.open()
+    client.send(EXEC + b"Content-Length: 70000\r\n\r\n" + b"x" * 70_000)
+    await client.stream.write_end()
+
+    assert (await client.receive_to_end()).startswith(b"HTTP/1.1 413 ")
+    assert docker.dialer.permits == []

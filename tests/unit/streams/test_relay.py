@@ -5,7 +5,7 @@ from tests.fakes.loopback import LoopbackStreamPair
 from tests.fakes.memory_stream import MemoryStream, MemoryStreamPair
 
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
-from iron_proxy.streams.relay import RelayIdle, relay
+from iron_proxy.streams.relay import Relay, RelayIdle
 
 LONG = 5.0
 
@@ -18,8 +18,11 @@ class Relayed:
         self.client, self.client_side = self._client_pair.left, self._client_pair.right
         self.upstream, self.upstream_side = self._upstream_pair.left, self._upstream_pair.right
 
+    def relay(self, idle_timeout: float = LONG, write_timeout: float = LONG) -> Relay:
+        return Relay(self.client_side, self.upstream_side, idle_timeout=idle_timeout, write_timeout=write_timeout)
+
     async def run(self, idle_timeout: float = LONG, write_timeout: float = LONG) -> None:
-        await relay(self.client_side, self.upstream_side, idle_timeout=idle_timeout, write_timeout=write_timeout)
+        await self.relay(idle_timeout, write_timeout).run()
 
 
 @pytest.fixture
@@ -95,6 +98,41 @@ async def test_a_peer_that_takes_nothing_ends_the_relay(relayed: Relayed) -> Non
         await relayed.run(write_timeout=0.01)
 
 
+async def test_each_direction_is_counted_and_watched_before_it_is_sent(relayed: Relayed) -> None:
+    seen: list[tuple[str, bytes, bytes]] = []
+    relay = Relay(
+        relayed.client_side, relayed.upstream_side, idle_timeout=LONG, write_timeout=LONG,
+        watch_forth=lambda piece: seen.append(("forth", piece, relayed.upstream_side.written)),
+        watch_back=lambda piece: seen.append(("back", piece, relayed.client_side.written)),
+    )  # fmt: skip
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(relay.run())
+        await relayed.client.write(b"ping", LONG)
+        await relayed.upstream.read(LONG)
+        await relayed.upstream.write(b"pong!", LONG)
+        await relayed.client.read(LONG)
+        await relayed.client.write_end()
+        await relayed.upstream.write_end()
+
+    assert (relay.forth.size, relay.back.size) == (4, 5)
+    assert seen == [("forth", b"ping", b""), ("back", b"pong!", b"")]
+
+
+async def test_the_idle_time_starts_anew_with_every_piece(relayed: Relayed) -> None:
+    relay = relayed.relay()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(relay.run())
+        await asyncio.sleep(0.01)
+        before = relay.idle_seconds
+        await relayed.client.write(b"x", LONG)
+        await relayed.upstream.read(LONG)
+        after = relay.idle_seconds
+        await relayed.client.write_end()
+        await relayed.upstream.write_end()
+
+    assert after < before
+
+
 async def test_a_relay_that_is_cancelled_stops(relayed: Relayed) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
@@ -116,7 +154,8 @@ async def test_real_sockets_are_relayed_as_well() -> None:
             await upstream.left.write_end()
             return size
 
-        copying = relay(client.right, upstream.right, idle_timeout=LONG, write_timeout=LONG)
-        _, _, size = await asyncio.gather(copying, send(), answer())
+        relay = Relay(client.right, upstream.right, idle_timeout=LONG, write_timeout=LONG)
+        _, _, size = await asyncio.gather(relay.run(), send(), answer())
 
     assert size == len(content)
+    assert (relay.forth.size, relay.back.size) == (len(content), 0)
