@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 # More arguments for pytest and for the benchmark: make test ARGS='-k tunnel'
 ARGS ?=
 
-TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables
+TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client \
+	node=nodejs npm=npm chromium=chromium certutil=libnss3-tools
 BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench bench-quick lock clean
+.PHONY: help venv demo test clients-page check bench bench-quick lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,6 +26,10 @@ demo: venv  ## see the proxy at work: nothing to configure, no internet needed
 test: venv  ## run all tests
 	@scripts/install-tools $(TEST_TOOLS)
 	$(BIN)/python -m pytest -q $(ARGS)
+
+clients-page: venv  ## run the real clients alone, and write docs/reference/clients.md from what they did
+	@scripts/install-tools $(TEST_TOOLS)
+	WRITE_CLIENTS_PAGE=1 $(BIN)/python -m pytest -q tests/clients $(ARGS)
 
 check: venv  ## lint and type check
 	$(BIN)/ruff check .

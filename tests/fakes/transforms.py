@@ -52,5 +52,5 @@ class FakeAllowlist(FakeTransform):
         exchange.admission = self.admits_target(exchange.request.target)
         return CONTINUE
 
-    def admits_target(self, target: Target) -> Admission | None:
+    def admits_target(self, target: Target, client: str = "") -> Admission | None:
         return Admission(f"domains: {target.host}") if target.host in self._hosts else None

@@ -27,6 +27,7 @@ class RequestRecord(Struct, kw_only=True):
     status_code: int
     duration_ms: float
     rejected_by: Optional = UNSET
+    client: Optional = UNSET
     stubbed_by: Optional = UNSET
     reason: Optional = UNSET                    # why it was refused, in one sentence
     error: Optional = UNSET
@@ -34,6 +35,8 @@ class RequestRecord(Struct, kw_only=True):
     sni: str
     mode: str = "mitm"
     tunnel: UnsetType | dict[str, Any] = UNSET
+    bytes_from_client: UnsetType | int = UNSET  # of what was relayed without being looked at
+    bytes_from_upstream: UnsetType | int = UNSET
     request_transforms: list[dict[str, Any]]
     response_transforms: list[dict[str, Any]]
     body_capture: UnsetType | dict[str, Any] = UNSET

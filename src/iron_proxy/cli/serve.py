@@ -71,14 +71,17 @@ def _read_ca(tls: TLSConfig) -> CAFiles | None:
 def _serve(config: Config, problems: Problems, ca_files: CAFiles | None) -> int:
     # Heavy from here on: cryptography, the event loop, the protocols.
     from iron_proxy.audit.emitter import write_to
+    from iron_proxy.proxy.client_identity import build_identities
     from iron_proxy.runtime.assemble import build_pipeline
     from iron_proxy.runtime.process_log import report, start_logging
     from iron_proxy.runtime.serving import serve_until_signal
+    from iron_proxy.secret_sources.registry import SourceContext
 
     start_logging(config.log.level, write_to(2))
     pipeline = build_pipeline(config, os.environ)
+    clients = build_identities(config.clients, SourceContext(os.environ))
     problems.raise_if_any()                       # the file's and the transforms', all at once
     for warning in problems.warnings:
         report(logging.WARNING, warning)
-    serve_until_signal(config, pipeline, ca_files)
+    serve_until_signal(config, pipeline, ca_files, clients)
     return OK

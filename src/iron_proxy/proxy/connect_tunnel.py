@@ -4,12 +4,14 @@ from iron_proxy.audit.outcome import Rejected
 from iron_proxy.errors import BadRequest, ClientError
 from iron_proxy.messages.authority import Target, parse_target
 from iron_proxy.messages.headers import Headers
-from iron_proxy.messages.response import Response
+from iron_proxy.messages.response import Response, rejection
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http1.events import RequestHead
 from iron_proxy.protocols.http1.framing import NoBody
+from iron_proxy.proxy.client_identity import credentials_wanted
 from iron_proxy.proxy.connection import ClientConnection
-from iron_proxy.proxy.handler import RequestLife, emit, handle
+from iron_proxy.proxy.handler import UNKNOWN_CLIENT, RequestLife, emit, handle
+from iron_proxy.proxy.request_checks import described
 from iron_proxy.proxy.respond import respond
 from iron_proxy.proxy.tunnel_policy import decide_tunnel
 
@@ -25,6 +27,8 @@ class ConnectHandler:
 
     async def __call__(self, client: ClientConnection, head: RequestHead | ClientError) -> None:
         """Serve one request on the tunnel port."""
+        if isinstance(head, RequestHead) and not await _identify(client, head):
+            return
         if isinstance(head, ClientError) or head.method != "CONNECT":
             await handle(client, head)
             return
@@ -33,7 +37,7 @@ class ConnectHandler:
         except BadRequest as error:
             await _refuse(client, head, error)
             return
-        decision = await decide_tunnel(client, target, _headers(head))
+        decision = await decide_tunnel(client, target, _headers(client, head))
         try:
             await self._answer(client, head, decision)
         except ClientError:                        # it has left; the record of the opening is written
@@ -62,10 +66,34 @@ def _connect_target(head: RequestHead) -> Target:
     return target
 
 
-def _headers(head: RequestHead) -> Headers:
-    """The fields that transforms see: at an opening, Proxy-Authorization is theirs to judge."""
+async def _identify(client: ClientConnection, head: RequestHead) -> bool:
+    """Find out who asks; False when it was turned away, with an answer and a record."""
+    snapshot = client.services.snapshot
+    name = await snapshot.clients.by_proxy_authorization(head.proxy_authorization, client.stream.peer)
+    client.client_name = name or ""
+    if name or (name is not None and not snapshot.require_client):
+        return True
+    wants_password = snapshot.clients.takes_credentials
+    reason = UNKNOWN_CLIENT if name is not None else "the client's user name or password is wrong"
+    life = RequestLife()
+    life.host, life.method, life.path = described(head)
+    if head.method == "CONNECT":
+        life.host, life.path = head.target.decode("utf-8", "replace"), ""
+    life.outcome = Rejected(407 if wants_password else 403, reason)
+    try:
+        client.keep_alive = False
+        await respond(client, head, credentials_wanted() if wants_password else rejection())
+    except ClientError:
+        client.break_off()
+    finally:
+        emit(client, life)
+    return False
+
+
+def _headers(client: ClientConnection, head: RequestHead) -> Headers:
+    """The fields that transforms see: Proxy-Authorization is theirs to judge where it is no client's password."""
     headers = Headers(list(head.pairs))
-    if head.proxy_authorization is not None:
+    if head.proxy_authorization is not None and not client.services.snapshot.clients.takes_credentials:
         headers.append(b"Proxy-Authorization", head.proxy_authorization)
     return headers
 

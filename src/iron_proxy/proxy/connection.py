@@ -1,12 +1,12 @@
 """
 One client connection: read a head, hand it to the handler, again until either side wants no more.
 
-HTTP/2 streams will enter the same handler beside this loop. Called by `listeners/` and, inside tunnels, by
+The streams of HTTP/2 enter the same handler from `http2_connection.py`. Called by `listeners/` and, inside tunnels, by
 `inner_protocol.py`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from iron_proxy.errors import ClientDisconnected, ClientError, ClientTimeout
 from iron_proxy.messages.response import Response, plain_text
@@ -14,6 +14,7 @@ from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
 from iron_proxy.protocols.http1.serializer import CONTINUE, serialize_head
 from iron_proxy.proxy import timeouts
+from iron_proxy.proxy.respond import respond
 from iron_proxy.proxy.services import Services
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
 from iron_proxy.streams.http1_reader import RequestReader, Stream
@@ -25,6 +26,9 @@ Handler = Callable[["ClientConnection", RequestHead | ClientError], Awaitable[No
 class ClientConnection:
     """A client's stream with what is known about it. It lives in one task, which `client_left` cancels."""
 
+    prefers_http2 = False
+    never_indexed: frozenset[bytes] = frozenset()
+
     def __init__(
         self,
         stream: Stream,
@@ -35,10 +39,13 @@ class ClientConnection:
         tunnel: Tunnel | None = None,
     ) -> None:
         self.stream = stream
+        self.peer = stream.peer
         self.services = services
         self.scheme = scheme
         self.server_name = server_name
         self.tunnel = tunnel
+        # Which of the configured clients this is; inside a tunnel what was found when it was opened.
+        self.client_name = services.snapshot.clients.by_address(stream.peer) if tunnel is None else tunnel.client_name
         self.reader = _ContinuingReader(stream, self)
         self.keep_alive = True                    # after the exchange that is going on
         self.response_started = False
@@ -165,6 +172,10 @@ class ClientConnection:
         if self._head is not None and self._head.minor_version == 1 and head.status != 100:
             await self.write(serialize_head(b"HTTP/1.1 %d %b" % (head.status, head.reason), None, head.pairs, b""))
 
+    def respond(self, head: RequestHead, response: Response) -> Coroutine[None, None, None]:
+        """As `respond.respond`, without another coroutine around it."""
+        return respond(self, head, response)
+
     async def answer_error(self, error: ClientError) -> None:
         """Answer what could not be read as a request, and close. The body that may follow is not read."""
         self.keep_alive = False
@@ -184,7 +195,7 @@ class ClientConnection:
             framing += b"Connection: close\r\n"
         self.response_started = True
         start_line = b"HTTP/1.1 %d %b" % (response.status, response.reason)
-        await self.write(serialize_head(start_line, None, response.headers.pairs, framing) + body)
+        await self.write(serialize_head(start_line, None, response.headers.fields, framing) + body)
 
     def break_off(self) -> None:
         """Drop the connection with a reset: never let a cut body pass for a whole one."""

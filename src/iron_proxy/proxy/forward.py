@@ -1,13 +1,20 @@
 """
-Exchange → upstream: the request written anew from its parts, on an idle connection or a new one, and its answer's head.
+Exchange → upstream: the request on an idle connection or a new one, in either version, and its answer's head.
 
-A request whose body is all here is one write, and can be repeated once if an idle connection turns out to be dead. Any
-other body is uploaded by a task beside the wait for the answer, so that an early answer is heard.
+A request whose body is all here can be repeated if an idle connection turns out to be dead. Any other body is uploaded
+by a task beside the wait for the answer, so that an early answer is heard. How a request is written is the connection's
+business: `upstream/http1_client.py`, `upstream/http2_client.py`.
 """
 
 import asyncio
 
-from iron_proxy.errors import UpstreamDisconnected, UpstreamError, UpstreamProtocolError, UpstreamTimeout
+from iron_proxy.errors import (
+    UpstreamDisconnected,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamRefusedStream,
+    UpstreamTimeout,
+)
 from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.request import Request
@@ -15,42 +22,44 @@ from iron_proxy.messages.response import Response
 from iron_proxy.pipeline.pipeline import Permit
 from iron_proxy.protocols.http1.events import ResponseHead
 from iron_proxy.protocols.http1.framing import NO_BODY, Length
-from iron_proxy.protocols.http1.serializer import chunk, serialize_head, serialize_trailers
-from iron_proxy.proxy.connection import ClientConnection
+from iron_proxy.proxy.client import Client
 from iron_proxy.upstream.http1_client import UpstreamConnection
+from iron_proxy.upstream.http2_client import Http2Exchange
 
 # A body up to this size that has already arrived goes out in one write with its head.
 GATHER_BYTES = 64 * 1024
 # Repeating these cannot do twice what was asked once (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-# Methods whose empty body is stated: servers answer 411 without it.
-_STATES_EMPTY_BODY = frozenset(("POST", "PUT", "PATCH"))
+# An upstream that refuses a stream asks for another try. One that does so for ever must not keep us trying.
+_MAX_TRIES = 4
 # While an upload runs the answer has no deadline of its own: the upload's bound it, and its end begins the answer's.
 _WHILE_UPLOADING = 24 * 3600.0
 
+Upstream = UpstreamConnection | Http2Exchange
+
 
 async def forward_whole(
-    client: ClientConnection, request: Request, permit: Permit, content: bytes
-) -> tuple[UpstreamConnection, ResponseHead]:
-    """Send a request whose body is all here; a dead idle connection is replaced once. Raises UpstreamError."""
+    client: Client, request: Request, permit: Permit, content: bytes
+) -> tuple[Upstream, ResponseHead]:
+    """Send a request whose body is all here; a dead idle connection is replaced. Raises UpstreamError."""
     services = client.services
-    message = request_head(request) + (content if request.body.length is not None else _chunked(request.body, content))
-    connection = services.pool.take_idle(permit)
+    connection = services.pool.take_idle(permit, http2=client.prefers_http2)
     is_fresh = connection is None
+    tries = 0
     while True:
         if connection is None:
-            connection = await services.pool.connect(permit)
+            connection = await services.pool.connect(permit, http2=client.prefers_http2)
+        tries += 1
         try:
-            connection.expect(request.method)
-            if connection.write_nowait(message):
-                await connection.drain()
-            head = await connection.reader.read_head(services.response_header_timeout)
+            await connection.send_whole(request, content)
+            head = await connection.read_head(services.response_header_timeout)
             if head.status < 200:
                 head = await skip_informational(client, connection, head, services.response_header_timeout)
+            connection.route.check_status(head.status)
             return connection, head
-        except UpstreamDisconnected:
+        except UpstreamDisconnected as error:
             connection.abort()
-            if is_fresh or connection.reader.received_any or request.method not in _IDEMPOTENT:
+            if tries >= _MAX_TRIES or not _may_repeat(error, request, connection, is_fresh):
                 raise
             connection, is_fresh = None, True
         except BaseException:
@@ -58,20 +67,20 @@ async def forward_whole(
             raise
 
 
-def _chunked(body: Body, content: bytes) -> bytes:
-    """A whole body as its head says it is framed. Unframed, the content itself could pass for another request."""
-    return (chunk(content) if content else b"") + serialize_trailers(body.trailers)
+def _may_repeat(error: UpstreamDisconnected, request: Request, connection: Upstream, is_fresh: bool) -> bool:
+    """Whether the upstream cannot have done what was asked, or doing it again does no harm."""
+    if isinstance(error, UpstreamRefusedStream):
+        return True
+    return not is_fresh and not connection.reader.received_any and request.method in _IDEMPOTENT
 
 
 async def forward_streaming(
-    client: ClientConnection, request: Request, permit: Permit, uploads: asyncio.TaskGroup
-) -> tuple[UpstreamConnection, ResponseHead, "asyncio.Task[None]"]:
+    client: Client, request: Request, permit: Permit, uploads: asyncio.TaskGroup
+) -> tuple[Upstream, ResponseHead, "asyncio.Task[None]"]:
     """Send a request whose body is still arriving. The upload goes on in `uploads`. Raises UpstreamError."""
     services = client.services
-    connection = services.pool.take_idle(permit) or await services.pool.connect(permit)
+    connection = await _begin(client, request, permit)
     try:
-        connection.expect(request.method)
-        await connection.write(request_head(request))
         upload = uploads.create_task(_upload(connection, request.body), name="upload")
         answer = uploads.create_task(_final_head(client, connection), name="answer")
         await asyncio.wait((upload, answer), return_when=asyncio.FIRST_COMPLETED)
@@ -85,52 +94,57 @@ async def forward_streaming(
         raise
 
 
-async def _upload(connection: UpstreamConnection, body: Body) -> None:
-    chunked = body.length is None
-    connection.broken = True            # until its last byte is out: whoever came next would go on with this body
+async def _begin(client: Client, request: Request, permit: Permit) -> Upstream:
+    """A connection that has taken the request's head: until then nothing of the body is lost by trying again."""
+    pool = client.services.pool
+    connection = pool.take_idle(permit, http2=client.prefers_http2)
+    tries = 0
+    while True:
+        if connection is None:
+            connection = await pool.connect(permit, http2=client.prefers_http2)
+        tries += 1
+        try:
+            await connection.send_head(request)
+            return connection
+        except UpstreamRefusedStream:
+            connection.abort()
+            if tries >= _MAX_TRIES:
+                raise
+            connection = None
+        except BaseException:
+            connection.abort()
+            raise
+
+
+async def _upload(connection: Upstream, body: Body) -> None:
     try:
         while piece := await body.read():
-            await connection.write(chunk(piece) if chunked else piece)
-        if chunked:
-            await connection.write(serialize_trailers(body.trailers))
-        connection.broken = False
+            await connection.send_piece(piece)
+        await connection.end_request(body.trailers)
     except UpstreamError:
         pass                            # it may have answered before it stopped listening: the answer is still read
 
 
-async def _final_head(client: ClientConnection, connection: UpstreamConnection) -> ResponseHead:
-    head = await connection.reader.read_head(_WHILE_UPLOADING)
-    return await skip_informational(client, connection, head, _WHILE_UPLOADING)
+async def _final_head(client: Client, connection: Upstream) -> ResponseHead:
+    head = await connection.read_head(_WHILE_UPLOADING)
+    head = await skip_informational(client, connection, head, _WHILE_UPLOADING)
+    connection.route.check_status(head.status)
+    return head
 
 
 async def skip_informational(
-    client: ClientConnection, connection: UpstreamConnection, head: ResponseHead, timeout: float
+    client: Client, connection: Upstream, head: ResponseHead, timeout: float
 ) -> ResponseHead:
     """The final answer behind a first head; 1xx before it go to the client as they come. Raises UpstreamError."""
     while head.status < 200:
         if head.status == 101:
             raise UpstreamProtocolError("the upstream switched protocols without being asked to")
         await client.send_informational(head)
-        head = await connection.reader.read_head(timeout)
+        head = await connection.read_head(timeout)
     return head
 
 
-def request_head(request: Request) -> bytes:
-    """The request line and fields as they go upstream."""
-    body = request.body
-    if body.length is None:
-        framing = b"Transfer-Encoding: chunked\r\n"
-    elif body.length or request.method in _STATES_EMPTY_BODY:
-        framing = b"Content-Length: %d\r\n" % body.length
-    else:
-        framing = b""
-    if request.accepts_trailers:
-        framing += b"TE: trailers\r\n"
-    start_line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.raw_target)
-    return serialize_head(start_line, request.target.host_header(request.scheme), request.headers.pairs, framing)
-
-
-def response_of(head: ResponseHead, connection: UpstreamConnection) -> Response:
+def response_of(head: ResponseHead, connection: Upstream) -> Response:
     """The response that a head begins; its body streams from the connection."""
     framing = head.framing
     if framing is NO_BODY:

@@ -20,13 +20,16 @@ from iron_proxy.pipeline.pipeline import Permit, Pipeline, Refusal, Traces
 from iron_proxy.pipeline.verdict import Stub
 from iron_proxy.protocols.http1.events import RequestHead
 from iron_proxy.proxy import websocket
+from iron_proxy.proxy.client import Client
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.forward import GATHER_BYTES, forward_streaming, forward_whole, response_of
 from iron_proxy.proxy.request_checks import check_request, described
-from iron_proxy.proxy.respond import respond
 
 # What is logged if nothing below gets to say otherwise.
 UNEXPECTED: Outcome = Failed(500, UNEXPECTED_REASON)
+
+
+UNKNOWN_CLIENT = "the client is none of those configured"
 
 
 class RequestLife:
@@ -43,12 +46,19 @@ class RequestLife:
         self.response_traces: Traces = []
 
 
-async def handle(client: ClientConnection, head: RequestHead | ClientError) -> None:
-    """Serve one request on a client's connection; `head` is the error when there was no reading it."""
+async def handle(client: Client, head: RequestHead | ClientError, refusal: ClientError | None = None) -> None:
+    """
+    Serve one request of a client; `head` is the error when there was no reading it.
+
+    `refusal` is what is wrong with a request whose head could be read none the less (HTTP/2).
+    """
     life = RequestLife()
     try:
         if isinstance(head, ClientError):
             raise head
+        if refusal is not None:
+            life.host, life.method, life.path = described(head)
+            raise refusal
         pipeline = client.services.snapshot.pipeline
         life.outcome = await _decide(client, head, _check(client, head, life), pipeline, life)
     except ClientDisconnected:
@@ -70,9 +80,11 @@ async def handle(client: ClientConnection, head: RequestHead | ClientError) -> N
         emit(client, life)
 
 
-def _check(client: ClientConnection, head: RequestHead, life: RequestLife) -> Exchange:
+def _check(client: Client, head: RequestHead, life: RequestLife) -> Exchange:
     life.method = head.method
     try:
+        if client.services.snapshot.require_client and not client.client_name:
+            raise BadRequest(UNKNOWN_CLIENT, 403)
         if head.method == "CONNECT":
             raise BadRequest("CONNECT is served on the tunnel listener only", 405)
         request = check_request(
@@ -85,17 +97,19 @@ def _check(client: ClientConnection, head: RequestHead, life: RequestLife) -> Ex
         raise
     # The record shows the path as the client sent it: a transform may put a secret into the one that is forwarded.
     life.host, life.path = request.target.host_text(request.scheme), request.path
-    life.exchange = exchange = Exchange(request, client.stream.peer, client.server_name, client.tunnel)
+    request.client_name = client.client_name
+    request.sensitive = client.never_indexed
+    life.exchange = exchange = Exchange(request, client.peer, client.server_name, client.tunnel)
     return exchange
 
 
 async def _decide(
-    client: ClientConnection, head: RequestHead, exchange: Exchange, pipeline: Pipeline, life: RequestLife
+    client: Client, head: RequestHead, exchange: Exchange, pipeline: Pipeline, life: RequestLife
 ) -> Outcome:
     decision = await pipeline.run_request(exchange, life.request_traces)
     if isinstance(decision, Refusal):
         return await _refuse(client, head, decision)
-    if exchange.request.upgrade is not None:
+    if exchange.request.upgrade is not None and isinstance(client, ClientConnection):     # HTTP/2 knows none
         return await websocket.serve(client, head, exchange, decision)
     body = exchange.request.body
     content = b"" if body.length == 0 else body.gather_nowait(GATHER_BYTES)
@@ -107,7 +121,7 @@ async def _decide(
         if pipeline.looks_at_responses:
             outcome = await _respond_through(client, head, exchange, response, pipeline, life)
         else:
-            await respond(client, head, response)
+            await client.respond(head, response)
             outcome = allowed(response.status)
     except BaseException:
         connection.abort()
@@ -120,7 +134,7 @@ async def _decide(
 
 
 async def _forward_beside_upload(
-    client: ClientConnection,
+    client: Client,
     head: RequestHead,
     exchange: Exchange,
     permit: Permit,
@@ -150,7 +164,7 @@ async def _forward_beside_upload(
 
 
 async def _respond_through(
-    client: ClientConnection,
+    client: Client,
     head: RequestHead,
     exchange: Exchange,
     response: Response,
@@ -162,11 +176,11 @@ async def _respond_through(
         if refusal is not None:
             return await _refuse(client, head, refusal)
         response = exchange.response or response
-    await respond(client, head, response)
+    await client.respond(head, response)
     return allowed(response.status)
 
 
-async def _refuse(client: ClientConnection, head: RequestHead, refusal: Refusal) -> Outcome:
+async def _refuse(client: Client, head: RequestHead, refusal: Refusal) -> Outcome:
     verdict = refusal.verdict
     response = verdict.response or rejection()
     if not client.reader.message_ended:
@@ -174,7 +188,7 @@ async def _refuse(client: ClientConnection, head: RequestHead, refusal: Refusal)
     if response.body.is_replayable:
         response.body.rewind()                     # a transform may give the same answer to many requests
     try:
-        await respond(client, head, response)
+        await client.respond(head, response)
     except ClientError:                            # it does not wait for its refusal, which is one all the same
         client.break_off()
     if isinstance(verdict, Stub):
@@ -182,7 +196,7 @@ async def _refuse(client: ClientConnection, head: RequestHead, refusal: Refusal)
     return Rejected(response.status, verdict.reason, refusal.by)
 
 
-async def _answer(client: ClientConnection, error: ClientError) -> None:
+async def _answer(client: Client, error: ClientError) -> None:
     if client.response_started:
         client.break_off()
         return
@@ -192,7 +206,7 @@ async def _answer(client: ClientConnection, error: ClientError) -> None:
         client.break_off()
 
 
-async def _answer_failure(client: ClientConnection, error: IronProxyError, life: RequestLife) -> None:
+async def _answer_failure(client: Client, error: IronProxyError, life: RequestLife) -> None:
     """An upstream or a transform failed: 502, or a broken connection when the answer has already begun."""
     if client.response_started:
         client.break_off()
@@ -204,19 +218,21 @@ async def _answer_failure(client: ClientConnection, error: IronProxyError, life:
         client.break_off()
 
 
-def emit(client: ClientConnection, life: RequestLife) -> None:
+def emit(client: Client, life: RequestLife) -> None:
     """The only line that emits a request's record."""
     record = request_record(
         life.outcome,
         host=life.host,
         method=life.method,
         path=life.path,
-        client=client.stream.peer,
+        client=client.peer,
         server_name=client.server_name,
         duration=perf_counter() - life.started,
         request_traces=life.request_traces,
         response_traces=life.response_traces,
     )
+    if client.client_name:
+        record.client = client.client_name
     if client.tunnel is not None:
         tunnel: dict[str, Any] = {"target": str(client.tunnel.target)}
         if client.tunnel.traces:

@@ -25,6 +25,7 @@ async def decide_tunnel(client: ClientConnection, target: Target, headers: Heade
     life = RequestLife()
     life.host, life.method = str(target), "CONNECT"
     request = Request("CONNECT", "tunnel", target, b"", None, headers)
+    request.client_name = client.client_name
     life.exchange = exchange = Exchange(request, client.stream.peer, target.host)
     try:
         decision = await client.services.snapshot.pipeline.run_request(exchange, life.request_traces, Scope.TUNNEL)
@@ -32,7 +33,7 @@ async def decide_tunnel(client: ClientConnection, target: Target, headers: Heade
             response, life.outcome = _refused(decision)
             return response
         life.outcome = Allowed(200)
-        return Tunnel(target, tuple(life.request_traces))
+        return Tunnel(target, tuple(life.request_traces), client.client_name)
     except asyncio.CancelledError:
         life.outcome = ClientGone() if client.client_left else Failed(503, "the proxy is shutting down")
         raise

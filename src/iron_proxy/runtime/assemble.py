@@ -24,17 +24,20 @@ from iron_proxy.listeners.binding import bind_tcp, bind_udp, is_local_address
 from iron_proxy.listeners.http import HTTPListener
 from iron_proxy.listeners.https import HTTPSListener
 from iron_proxy.listeners.tunnel import TunnelListener
+from iron_proxy.matching.host_patterns import HostPattern
 from iron_proxy.pipeline.pipeline import Pipeline
 from iron_proxy.pipeline.transform import TransformContext
+from iron_proxy.proxy.client_identity import ClientIdentities
 from iron_proxy.proxy.services import Leaves, Services
 from iron_proxy.proxy.snapshot import Snapshot
 from iron_proxy.runtime.process_log import report
 from iron_proxy.transforms.registry import build_transforms
 from iron_proxy.upstream.deny_list import DenyList, readings_of
 from iron_proxy.upstream.dialer import Dialer
-from iron_proxy.upstream.pool import Pool
+from iron_proxy.upstream.outbound_proxy import OutboundProxies
+from iron_proxy.upstream.pool import Http2Use, Pool
 from iron_proxy.upstream.resolver import Resolver, SystemResolver, UpstreamResolver
-from iron_proxy.upstream.trust import client_context
+from iron_proxy.upstream.trust import UpstreamTrust
 
 
 @dataclass(slots=True)
@@ -57,21 +60,34 @@ class Assembly:
     listen_texts: dict[str, str]                 # as configured, for the start-up line
 
 
-def assemble(config: Config, pipeline: Pipeline, ca_files: CAFiles | None) -> Assembly:
+def assemble(
+    config: Config, pipeline: Pipeline, ca_files: CAFiles | None, clients: ClientIdentities | None = None
+) -> Assembly:
     """Build and bind everything. Raises StartupError. Must run inside the event loop."""
     audit = AuditEmitter(ENVELOPES[config.log.audit_schema], write_to(2))
-    snapshot = Snapshot(pipeline)
+    snapshot = Snapshot(
+        pipeline,
+        tls_mode=config.tls.mode,
+        passthrough=tuple(map(HostPattern.parse, config.tls.passthrough)),
+        clients=clients or ClientIdentities(),
+        require_client=config.proxy.require_client,
+    )
     resolver = _resolver(config)
     own = OwnListeners()
     deny_list = DenyList(config.proxy.upstream_deny_cidrs)
-    dialer = Dialer(resolver, deny_list, client_context(), own.includes)
+    dialer = Dialer(
+        resolver, deny_list, UpstreamTrust(config.proxy.upstream_tls), own.includes, _outbound_proxies(config)
+    )
     services = Services(
         snapshot=snapshot,
         audit=audit,
         dialer=dialer,
-        pool=Pool(dialer),
+        pool=Pool(dialer, http2=Http2Use(config.proxy.http2)),
         leaves=_leaves(config, ca_files),
         response_header_timeout=config.proxy.upstream_response_header_timeout,
+        upgrades=frozenset(config.proxy.upgrades),
+        websocket_idle_timeout=config.proxy.websocket_idle_timeout,
+        websocket_max_duration=config.proxy.websocket_max_duration,
     )
     _announce_policy(snapshot.pipeline, deny_list)
     listeners = _bind_listeners(config, services)
@@ -86,7 +102,8 @@ def _leaves(config: Config, ca_files: CAFiles | None) -> Leaves:
     if ca_files is None:
         return NoLeaves()
     authority = CertificateAuthority.from_files(ca_files)
-    return LeafCache(authority, config.tls.cert_cache_size, config.tls.leaf_cert_expiry_hours)
+    alpn = ("h2", "http/1.1") if config.proxy.http2 in ("both", "clients") else ("http/1.1",)
+    return LeafCache(authority, config.tls.cert_cache_size, config.tls.leaf_cert_expiry_hours, alpn=alpn)
 
 
 class NoLeaves:
@@ -135,6 +152,14 @@ class OwnListeners:
         if spellings[-1] in _UNSPECIFIED and any(port == each for _, each in self._exact):
             return True                          # Linux connects these to this machine itself
         return port in self._any_address and any(map(is_local_address, spellings))
+
+
+def _outbound_proxies(config: Config) -> OutboundProxies:
+    texts = config.proxy.upstream_proxy
+    proxies = OutboundProxies.from_texts(texts.http_proxy, texts.https_proxy, texts.no_proxy)
+    if proxies.texts:
+        report(logging.INFO, "using outbound proxy", **proxies.texts)
+    return proxies
 
 
 def _resolver(config: Config) -> Resolver:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from iron_proxy.certs.ca_files import CAFiles
 from iron_proxy.config.schema import Config
 from iron_proxy.pipeline.pipeline import Pipeline
+from iron_proxy.proxy.client_identity import ClientIdentities
 from iron_proxy.runtime.assemble import assemble
 from iron_proxy.runtime.lifecycle import Lifecycle
 
@@ -29,12 +30,12 @@ def settle_garbage_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def serve_until_signal(config: Config, pipeline: Pipeline, ca_files: CAFiles | None) -> None:
+def serve_until_signal(config: Config, pipeline: Pipeline, ca_files: CAFiles | None, clients: ClientIdentities) -> None:
     """Run the proxy. Raises StartupError when it cannot start."""
 
     async def serve() -> None:
         settle_garbage_collector()
-        await Lifecycle(assemble(config, pipeline, ca_files)).run()
+        await Lifecycle(assemble(config, pipeline, ca_files, clients)).run()
 
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(serve())

@@ -1,12 +1,22 @@
-"""One HTTP/1.1 connection to an upstream: a request out, a response in, again and again while both sides agree."""
+"""
+One HTTP/1.1 connection to an upstream: a request out, a response in, again and again while both sides agree.
+
+Requests are written anew from their parts, here and nowhere else. `http2_client.py` offers the same for HTTP/2, so that
+`proxy/forward.py` need not know which it has.
+"""
 
 from iron_proxy.errors import UpstreamDisconnected, UpstreamTimeout
 from iron_proxy.messages.authority import Target
+from iron_proxy.messages.body import Body
+from iron_proxy.messages.headers import Pair
+from iron_proxy.messages.request import Request
 from iron_proxy.protocols.http1.events import ResponseHead
+from iron_proxy.protocols.http1.serializer import chunk, serialize_head, serialize_trailers
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
 from iron_proxy.streams.http1_reader import ResponseReader
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSStream
+from iron_proxy.upstream.outbound_proxy import DIRECT, Route
 
 # Parity: upstream has none. A model may think between two tokens for minutes; ten of them mean it is dead.
 BODY_IDLE_TIMEOUT = 600.0
@@ -23,17 +33,54 @@ OriginKey = tuple[str, Target, bool]
 class UpstreamConnection:
     """Owned by one exchange at a time; between exchanges by the pool. `key` is the pool's name for its origin."""
 
-    __slots__ = ("broken", "idle_since", "is_idle", "key", "reader", "stream", "uses")
+    __slots__ = (
+        "broken", "idle_since", "is_chunked", "is_idle", "key", "offered", "read_head", "reader", "route", "stream",
+        "uses",
+    )  # fmt: skip
 
-    def __init__(self, stream: SocketStream | TLSStream, key: OriginKey) -> None:
+    def __init__(self, stream: SocketStream | TLSStream, key: OriginKey, route: Route = DIRECT) -> None:
         self.stream = stream
         self.key = key
+        self.route = route                    # through which outbound proxy, and what it asks of each request
         self.reader = ResponseReader(stream)
         self.reader.body_timeout = BODY_IDLE_TIMEOUT
+        self.offered: tuple[str, ...] = ()    # the protocols of its handshake (ALPN)
+        self.read_head = self.reader.read_head
+        self.is_chunked = False               # the body that is being sent
         self.uses = 0
         self.is_idle = False                  # in the pool; kept by the pool
         self.idle_since = 0.0
         self.broken = False                   # not to be used again, whatever the response said
+
+    # --- the request ------------------------------------------------------------------------------------------------
+
+    async def send_whole(self, request: Request, content: bytes) -> None:
+        """Send a request whose body is all here, in one write. Raises UpstreamDisconnected, UpstreamTimeout."""
+        message = request_head(request, self.route)
+        if request.body.length is None:
+            message += _chunked(request.body, content)
+        elif content:
+            message += content
+        self.expect(request.method)
+        if self.write_nowait(message):
+            await self.drain()
+
+    async def send_head(self, request: Request) -> None:
+        """Begin a request whose body is still arriving: pieces, then `end_request`. Raises as `send_whole`."""
+        self.expect(request.method)
+        self.is_chunked = request.body.length is None
+        self.broken = True                    # until its last byte is out: whoever came next would go on with this body
+        await self.write(request_head(request, self.route))
+
+    async def send_piece(self, piece: bytes) -> None:
+        """The next piece of the body. Raises as `send_whole`."""
+        await self.write(chunk(piece) if self.is_chunked else piece)
+
+    async def end_request(self, trailers: list[Pair]) -> None:
+        """The body is complete. Raises as `send_whole`."""
+        if self.is_chunked:
+            await self.write(serialize_trailers(trailers))
+        self.broken = False
 
     def write_nowait(self, data: bytes) -> bool:
         """Send a piece of the request; True when `drain` should be awaited. Raises UpstreamDisconnected."""
@@ -64,6 +111,8 @@ class UpstreamConnection:
         reader.trailers = []
         reader.parser.expect(method)
 
+    # --- between requests -------------------------------------------------------------------------------------------
+
     def is_reusable(self, head: ResponseHead) -> bool:
         """Whether, after this response, the next request can go on this connection."""
         return head.keep_alive and not self.broken and self.reader.message_ended and not self.stream.has_ended
@@ -90,3 +139,27 @@ class UpstreamConnection:
     def abort(self) -> None:
         """Close with a reset: the upstream must not take a half-sent request for a whole one."""
         self.stream.abort()
+
+
+def request_head(request: Request, route: Route = DIRECT) -> bytes:
+    """The request line and fields as they go upstream."""
+    length = request.stated_length
+    if request.body.length is None:
+        framing = b"Transfer-Encoding: chunked\r\n"
+    elif length is not None:
+        framing = b"Content-Length: %d\r\n" % length
+    else:
+        framing = b""
+    if request.accepts_trailers:
+        framing += b"TE: trailers\r\n"
+    target = request.raw_target
+    if route is not DIRECT:
+        target = route.request_target(request.target, target)
+        framing += route.proxy_fields
+    start_line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)
+    return serialize_head(start_line, request.target.host_header(request.scheme), request.headers.fields, framing)
+
+
+def _chunked(body: Body, content: bytes) -> bytes:
+    """A whole body as its head says it is framed. Unframed, the content itself could pass for another request."""
+    return (chunk(content) if content else b"") + serialize_trailers(body.trailers)

@@ -10,8 +10,8 @@ from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.request import Request
-from iron_proxy.proxy.forward import request_head
 from iron_proxy.upstream import http1_client
+from iron_proxy.upstream.http1_client import request_head
 
 
 @pytest.fixture

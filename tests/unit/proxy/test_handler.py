@@ -1,5 +1,7 @@
 """The main path: however a request ends, there is one answer that fits and exactly one record."""
 
+from typing import cast
+
 import pytest
 from tests.fakes.served import GET, OK, Served
 from tests.fakes.transforms import FakeAllowlist, FakeTransform
@@ -8,8 +10,10 @@ from iron_proxy.errors import IronProxyError, SecretUnavailable, UpstreamTimeout
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.pipeline.exchange import BodyCapture, Exchange, Tunnel
-from iron_proxy.pipeline.verdict import Continue, Reject, Stub, Verdict
+from iron_proxy.pipeline.pipeline import Pipeline
+from iron_proxy.pipeline.verdict import CONTINUE, Continue, Reject, Stub, Verdict
 from iron_proxy.proxy import timeouts
+from iron_proxy.proxy.snapshot import Snapshot
 
 POST = b"POST / HTTP/1.1\r\nHost: ok.test\r\nContent-Length: 5\r\n\r\n"
 
@@ -179,7 +183,7 @@ async def test_a_bug_of_ours_leaves_a_record_and_ends_the_connection() -> None:
             async def run_request(self, *arguments: object) -> None:
                 raise RuntimeError("a bug")
 
-        proxy.services.snapshot = type("Snapshot", (), {"pipeline": Broken()})()
+        proxy.services.snapshot = Snapshot(cast(Pipeline, Broken()))
         client.send(GET)
 
         with pytest.raises(RuntimeError):
@@ -283,3 +287,33 @@ async def test_a_stub_with_an_empty_answer_of_its_own() -> None:
         client.send(GET)
 
         assert b"Content-Length" not in await client.receive_until(b"\r\n\r\n")
+
+
+# --- the same request again and again -------------------------------------------------------------------------------
+
+
+async def test_what_a_transform_did_to_one_request_the_next_does_not_have() -> None:
+    def mark(exchange: Exchange) -> Verdict:
+        seen.append(list(exchange.request.headers))
+        exchange.request.headers.append(b"X-Mark", b"%d" % len(seen))
+        exchange.request.headers.pairs.insert(0, (b"X-First", b"1"))
+        exchange.request.set_raw_path(b"/%d" % len(seen))
+        return CONTINUE
+
+    seen: list[list[tuple[bytes, bytes]]] = []
+    async with Served(FakeTransform("mark", mark)) as proxy:
+        proxy.answers(OK)
+        client = proxy.open()
+        for number in range(1, 6):
+            client.send(GET.replace(b"\r\n\r\n", b"\r\nX: 1\r\n\r\n"))
+            upstream = await proxy.upstream()
+            forwarded = await upstream.receive_until(b"\r\n\r\n")
+            if number > 1:
+                upstream.send(OK)
+            await client.receive_until(b"ok")
+
+            assert forwarded.startswith(b"GET /%d HTTP/1.1\r\nHost: ok.test\r\nX-First: 1\r\nX: 1\r\n" % number)
+            assert forwarded.count(b"X-Mark") == 1
+
+        assert seen == [[(b"X", b"1")]] * 5
+        assert [record["path"] for record in await proxy.records()] == ["/"] * 5

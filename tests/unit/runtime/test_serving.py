@@ -14,6 +14,7 @@ from tests.unit.runtime.assembled import HTTP_ONLY
 from iron_proxy.config.addresses import ListenAddress
 from iron_proxy.errors import StartupError
 from iron_proxy.pipeline.pipeline import Pipeline
+from iron_proxy.proxy.client_identity import ClientIdentities
 from iron_proxy.runtime.process_log import start_logging
 from iron_proxy.runtime.serving import serve_until_signal, settle_garbage_collector
 
@@ -41,7 +42,7 @@ def test_a_signal_ends_it(process_log: LogLines) -> None:
 
     start_logging("info", write)
 
-    serve_until_signal(HTTP_ONLY, Pipeline([]), None)
+    serve_until_signal(HTTP_ONLY, Pipeline([]), None, ClientIdentities())
 
     assert process_log.messages[-2:] == ["received signal, shutting down", "iron-proxy stopped"]
 
@@ -52,4 +53,4 @@ def test_what_cannot_start_raises(process_log: LogLines) -> None:
         config = replace(HTTP_ONLY, proxy=replace(HTTP_ONLY.proxy, http_listen=address))
 
         with pytest.raises(StartupError, match=r"proxy\.http_listen"):
-            serve_until_signal(config, Pipeline([]), None)
+            serve_until_signal(config, Pipeline([]), None, ClientIdentities())

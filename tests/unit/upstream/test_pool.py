@@ -18,7 +18,9 @@ from iron_proxy.upstream import pool as pool_module
 from iron_proxy.upstream.deny_list import DenyList
 from iron_proxy.upstream.dialer import Dialer
 from iron_proxy.upstream.http1_client import UpstreamConnection
+from iron_proxy.upstream.outbound_proxy import DIRECT, Route
 from iron_proxy.upstream.pool import Pool
+from iron_proxy.upstream.trust import HTTP1
 
 LONG = 5.0
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -30,7 +32,12 @@ class FakeDialer:
     def __init__(self) -> None:
         self.upstreams: list[MemoryStream] = []
 
-    async def dial(self, permit: Permit, session: ssl.SSLSession | None = None) -> Stream:
+    def route(self, permit: Permit, *, tunnel: bool = False) -> Route:
+        return DIRECT
+
+    async def dial(
+        self, permit: Permit, session: ssl.SSLSession | None = None, *, alpn: tuple[str, ...] = (), tunnel: bool = False
+    ) -> Stream:
         pair = MemoryStreamPair()
         self.upstreams.append(pair.right)
         return cast(Stream, pair.left)
@@ -55,6 +62,7 @@ def permit(host: str = "ok.test", port: int = 80, scheme: str = "http", *, named
 async def used(pool: Pool, permit: Permit) -> UpstreamConnection:
     """A new connection that has served one exchange."""
     connection = await pool.connect(permit)
+    assert isinstance(connection, UpstreamConnection)
     connection.uses = 1
     return connection
 
@@ -238,9 +246,16 @@ class RecordingDialer(Dialer):
         super().__init__(resolver, DenyList([]), client_context(), lambda address, port: False)
         self.sessions: list[ssl.SSLSession | None] = []
 
-    async def dial(self, permit: Permit, session: ssl.SSLSession | None = None) -> Stream:
+    async def dial(
+        self,
+        permit: Permit,
+        session: ssl.SSLSession | None = None,
+        *,
+        alpn: tuple[str, ...] = HTTP1,
+        tunnel: bool = False,
+    ) -> Stream:
         self.sessions.append(session)
-        return await super().dial(permit, session)
+        return await super().dial(permit, session, alpn=alpn, tunnel=tunnel)
 
 
 @pytest.fixture
@@ -256,7 +271,9 @@ async def tls_pool(tls_dialer: RecordingDialer) -> AsyncIterator[Pool]:
 
 
 async def connected(pool: Pool, server: RecordingServer) -> tuple[UpstreamConnection, Stream]:
-    return await asyncio.gather(pool.connect(permit("ok.test", server.port, "https")), server.accepted())
+    connection, far_end = await asyncio.gather(pool.connect(permit("ok.test", server.port, "https")), server.accepted())
+    assert isinstance(connection, UpstreamConnection)
+    return connection, far_end
 
 
 async def test_session_tickets_are_nothing_unasked(tls_pool: Pool, server: RecordingServer) -> None:
