@@ -16,6 +16,7 @@ from bench.setting import LARGE_BYTES
 from bench.started_process import on_core
 
 WRK_REPORT = Path(__file__).with_name("wrk_summary.lua")
+WRK_VARIED = Path(__file__).with_name("wrk_varied.lua")
 # A load generator that has not ended this long after its time hangs.
 LATE = 20.0
 # One 100 MB body takes a quarter of a second; at a hundredth of that rate something is broken.
@@ -69,11 +70,16 @@ def parse_download_rates(output: bytes) -> list[float]:
 
 
 def request_repeatedly(
-    url: str, headers: Mapping[str, str], connections: int, seconds: float, core: int | None
+    url: str, headers: Mapping[str, str], connections: int, seconds: float, core: int | None, *, varied: bool = False
 ) -> WrkReport:
-    """GET the URL over kept connections, each asking again as soon as it is answered. Raises MeasurementFailed."""
+    """
+    GET the URL over kept connections, each asking again as soon as it is answered. Raises MeasurementFailed.
+
+    `varied`: with another query each time.
+    """
+    script = WRK_VARIED if varied else WRK_REPORT
     # wrk takes whole seconds only, with a unit.
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(WRK_REPORT)]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
     return parse_wrk_report(_output_of(command, headers, [url], seconds + LATE, core))
 
 

@@ -20,6 +20,7 @@ from bench.workloads import (
     SMALL_TLS,
     START,
     UNTOUCHED,
+    VARIED_TLS,
 )
 
 NOTHING = "—"
@@ -49,7 +50,7 @@ class Column:
 def tables(result: Result) -> list[Table]:
     """Every table that this run has figures or failures for."""
     layouts: list[tuple[str, str, Sequence[Column]]] = [
-        *((load.name, load.title, _REQUEST_COLUMNS) for load in (SMALL_TLS, SMALL_PLAIN, MIDDLE_TLS)),
+        *((load.name, load.title, _REQUEST_COLUMNS) for load in (SMALL_TLS, VARIED_TLS, SMALL_PLAIN, MIDDLE_TLS)),
         (ONE_CONNECTION.name, ONE_CONNECTION.title, _LATENCY_COLUMNS),
         *((load.name, load.title, _DOWNLOAD_COLUMNS) for load in (UNTOUCHED, SCRUBBED)),
         (START, "Start and memory", _START_COLUMNS),

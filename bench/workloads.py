@@ -45,6 +45,7 @@ class Requests:
     scheme: str
     path: str
     connections: int = 32
+    varied: bool = False                      # no two requests are the same
 
     def measure(self, arm: RunningArm, generator: Generator, seconds: float) -> tuple[int, Figures]:
         before = arm.cpu_seconds()
@@ -54,6 +55,7 @@ class Requests:
             self.connections,
             seconds,
             generator.core,
+            varied=self.varied,
         )
         after = arm.cpu_seconds()
         figures = {
@@ -87,14 +89,17 @@ class Download:
 
 
 SMALL_TLS = Requests("small-tls", "Small GET, TLS in and out, 32 connections", "https", SMALL)
+VARIED_TLS = Requests(
+    "varied-tls", "Small GET with another query each time, TLS in and out, 32 connections", "https", SMALL, varied=True
+)
 SMALL_PLAIN = Requests("small-plain", "Small GET, plain HTTP in and out, 32 connections", "http", SMALL)
 MIDDLE_TLS = Requests("16k-tls", "16 KiB answer, TLS in and out, 32 connections", "https", MIDDLE)
 ONE_CONNECTION = Requests("one-connection", "Small GET, TLS in and out, 1 connection", "https", SMALL, connections=1)
 UNTOUCHED = Download("download", "100 MB download over TLS, body untouched", carries_token=False)
 SCRUBBED = Download("download-scrubbed", "100 MB download over TLS, secret in use", carries_token=True)
 
-WORKLOADS: tuple[Workload, ...] = (SMALL_TLS, SMALL_PLAIN, MIDDLE_TLS, ONE_CONNECTION, UNTOUCHED, SCRUBBED)
-QUICK_WORKLOADS: tuple[Workload, ...] = (SMALL_TLS,)
+WORKLOADS: tuple[Workload, ...] = (SMALL_TLS, VARIED_TLS, SMALL_PLAIN, MIDDLE_TLS, ONE_CONNECTION, UNTOUCHED, SCRUBBED)
+QUICK_WORKLOADS: tuple[Workload, ...] = (SMALL_TLS, VARIED_TLS)
 
 # Not driven by a load generator: figures of every fresh start, and of the memory at the end of all workloads.
 START = "start"

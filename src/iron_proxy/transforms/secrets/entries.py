@@ -26,8 +26,10 @@ _TOKEN_NAME = re.compile(TOKEN.decode("ascii") + "+")
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9\-._~!$'()*,:@/\[\]]+")
 # Fields that are framing, or belong to the connection: they are written by us or set apart before transforms run.
 _NOT_INJECTABLE = HOP_BY_HOP | {b"host", b"content-length"}
-_LATER_ENTRY_KEYS = ("body_mode", "encodings", "name", "on_oversize", "redact_responses")
-_LATER_REPLACE_KEYS = ("body_mode", "encodings", "on_oversize")
+# How a body may hide a token beside writing it plainly, and which of these are looked through unless the entry says
+# otherwise: what programs do without being asked to. Base64 inside a body is rarely meant, and costs the most.
+ENCODINGS = ("form", "json", "base64", "compressed")
+DEFAULT_ENCODINGS = ("form", "json", "compressed")
 
 _log = logging.getLogger("iron_proxy.secrets")
 
@@ -41,6 +43,9 @@ class Replacement:
     in_query: bool = False
     in_path: bool = False
     in_body: bool = False
+    in_websocket: bool = False                # text messages, both ways
+    encodings: frozenset[str] = frozenset(DEFAULT_ENCODINGS)    # of bodies
+    on_oversize: str = "stream"               # a body larger than we may hold: `stream` or `reject`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +58,14 @@ class Entry:
     injection: Injection | None = None
     require: bool = False
     allow_plaintext: bool = False
+    redact_responses: bool = True             # the real value is taken out of what comes back
+    rejects_misuse: bool = False              # its proxy token where no rule of its own fits: refused, not only noted
+    label: str = ""                           # what the operator calls it
 
     @property
     def name(self) -> str:
         """What the audit record calls the secret."""
-        return self.source.name
+        return self.label or self.source.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +107,15 @@ def _entry_from(section: Section, has_shared_source: bool, context: SourceContex
     source = _seed_source(section, context) if is_seed else build_source(section, context)
     rules = _rules_from_hosts(section) if is_seed else rules_from(section)
     allow_plaintext = section.boolean("allow_plaintext")
-    section.not_available(*_LATER_ENTRY_KEYS)
+    redact_responses = section.boolean("redact_responses", True)
+    rejects_misuse = section.choice("on_misuse", ("annotate", "reject"), "annotate") == "reject"
+    label = section.text("name")
     section.finish()
     if source is None or (injection is None and not (replacement and replacement.token)):
         return None
-    entry = Entry(source, tuple(rules), replacement, injection, require, allow_plaintext)
+    entry = Entry(
+        source, tuple(rules), replacement, injection, require, allow_plaintext, redact_responses, rejects_misuse, label
+    )
     _warn_if_doubtful(entry)
     return entry
 
@@ -134,7 +146,8 @@ def _older_form(section: Section, older: _TopLevel, is_seed: bool) -> tuple[Repl
     token = _token(section, older.token, "proxy_value")
     headers = _header_patterns(section, section, older.headers)
     # The seed's form always looks into the query and has no key for it.
-    return Replacement(token, headers, is_seed, False, older.in_body), None, older.require
+    replacement = Replacement(token, headers, is_seed, False, older.in_body, *_ways_into_bodies(section))
+    return replacement, None, older.require
 
 
 def _replace_block(section: Section, block: Section) -> tuple[Replacement, None, bool]:
@@ -145,11 +158,25 @@ def _replace_block(section: Section, block: Section) -> tuple[Replacement, None,
         block.boolean("match_query"),
         block.boolean("match_path"),
         block.boolean("match_body"),
+        *_ways_into_bodies(block),
     )
     require = block.boolean("require")
-    block.not_available(*_LATER_REPLACE_KEYS)
     block.finish()
     return replacement, None, require
+
+
+def _ways_into_bodies(section: Section) -> tuple[bool, frozenset[str], str]:
+    """`match_websocket`, `encodings` and `on_oversize`."""
+    encodings = section.texts_with_lines("encodings")
+    for index, (text, line) in enumerate(encodings):
+        if text not in ENCODINGS:
+            section.problem_at(line, f"encodings[{index}]", f'must be one of {", ".join(ENCODINGS)}; got "{text}"')
+    chosen = [text for text, _ in encodings] if section.has("encodings") else DEFAULT_ENCODINGS
+    return (
+        section.boolean("match_websocket"),
+        frozenset(chosen),
+        section.choice("on_oversize", ("stream", "reject"), "stream"),
+    )
 
 
 def _token(entry: Section, text: str, key: str) -> bytes:
