@@ -133,7 +133,11 @@ def test_a_list_of_transforms_in_a_page_loads(block: str, tmp_path: Path, monkey
     assert problems_of(f"dns: {{enabled: false}}\nproxy: {{https_listen: off}}\n{block}", tmp_path) == []
 
 
-@pytest.mark.parametrize(("number", "envelope"), [(0, seed_envelope), (1, v046_envelope)], ids=["seed", "v0.46"])
+@pytest.mark.parametrize(
+    ("number", "envelope"),
+    [(0, seed_envelope), (1, seed_envelope), (2, v046_envelope)],
+    ids=["seed", "seed, passed through", "v0.46"],
+)
 def test_the_records_that_the_audit_page_shows_have_the_keys_that_are_written(number: int, envelope: Any) -> None:
     shown = json.loads(fenced_blocks(reference("audit-log.md"), "json")[number])
     flat = {key: value for key, value in shown.items() if key != "audit"} | shown.get("audit", {})

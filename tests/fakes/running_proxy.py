@@ -97,7 +97,7 @@ class RunningProxy:
         self.addresses = {
             line["msg"].partition(" ")[0]: split_address(line["addr"])
             for line in self.parsed()
-            if line["msg"].endswith("starting") and "addr" in line
+            if line["msg"].removesuffix(" (sni-only)").endswith("starting") and "addr" in line
         }
         self._mark()
         return self

@@ -27,11 +27,11 @@ class RequestRecord(Struct, kw_only=True):
     status_code: int
     duration_ms: float
     rejected_by: Optional = UNSET
-    client: Optional = UNSET
     stubbed_by: Optional = UNSET
     reason: Optional = UNSET                    # why it was refused, in one sentence
     error: Optional = UNSET
     remote_addr: str
+    client: Optional = UNSET                    # which of the configured clients
     sni: str
     mode: str = "mitm"
     tunnel: UnsetType | dict[str, Any] = UNSET
@@ -48,7 +48,7 @@ class EventRecord(Struct, kw_only=True):
     time: str
     level: str
     msg: str = "event"
-    event: str                                  # "handshake", "tunnel", "dns", "audit"
+    event: str                                  # "handshake", "tunnel", "connection", "dns", "audit"
     action: str
     reason: Optional = UNSET
     remote_addr: str = ""

@@ -65,7 +65,9 @@ def _load_and_serve(path: str) -> int:
 
 def _read_ca(tls: TLSConfig) -> CAFiles | None:
     """None when no listener needs a CA: the configuration was checked for that."""
-    return read_ca_files(tls.ca_cert, tls.ca_key) if tls.ca_cert and tls.ca_key else None
+    if tls.mode == "sni-only" or not (tls.ca_cert and tls.ca_key):
+        return None
+    return read_ca_files(tls.ca_cert, tls.ca_key)
 
 
 def _serve(config: Config, problems: Problems, ca_files: CAFiles | None) -> int:

@@ -90,6 +90,8 @@ def assemble(
         websocket_max_duration=config.proxy.websocket_max_duration,
     )
     _announce_policy(snapshot.pipeline, deny_list)
+    if config.tls.mode == "sni-only" and (config.tls.ca_cert or config.tls.ca_key):
+        report(logging.WARNING, "tls.ca_cert and tls.ca_key are ignored when tls.mode=sni-only")
     listeners = _bind_listeners(config, services)
     pages = _bind_pages(config)
     dns = _bind_dns(config, resolver, audit)

@@ -81,7 +81,9 @@ class Lifecycle:
             if sock is not None:
                 sock.listen(BACKLOG)
         for listener in assembly.listeners:
-            report(logging.INFO, f"{listener.name} proxy starting", addr=address_text(listener.sock))
+            # Parity: upstream's words, which harnesses wait for.
+            mode = " (sni-only)" if listener.name == "https" and assembly.services.snapshot.tls_mode == "sni-only" else ""
+            report(logging.INFO, f"{listener.name} proxy starting{mode}", addr=address_text(listener.sock))
         if assembly.dns is not None:
             report(logging.INFO, "dns server starting", addr=address_text(assembly.dns.datagrams[0]))
         if assembly.pages is not None:

@@ -2,7 +2,7 @@
 Which way a connection takes: straight, through an outbound proxy's tunnel, or as absolute-form requests to one.
 
 A function of scheme, host and port alone; whether the destination may be reached at all was decided before. The URLs
-are read in `config/proxy_urls.py`, the connections made in `dialer.py`; `proxy/forward.py` writes the request line
+are read in `config/proxy_urls.py`, the connections made in `dialer.py`; `http1_client.py` writes the request line
 that a route asks for.
 """
 
