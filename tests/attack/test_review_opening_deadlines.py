@@ -9,7 +9,9 @@ import pytest
 from tests.fakes.memory_stream import MemoryStream, MemoryStreamPair
 
 from iron_proxy.errors import BadHandshake
+from iron_proxy.pipeline.pipeline import Pipeline
 from iron_proxy.proxy import client_tls, socks5_tunnel, timeouts
+from iron_proxy.proxy.snapshot import Snapshot
 
 
 async def trickle(stream: MemoryStream, data: bytes) -> None:
@@ -40,7 +42,7 @@ async def test_a_client_hello_that_trickles_is_given_up(monkeypatch: pytest.Monk
 async def test_a_socks_handshake_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeouts, "REQUEST_HEAD", 0.1)
     async with MemoryStreamPair() as pair:
-        services = SimpleNamespace(opening=lambda stream: nullcontext())
-        client: Any = SimpleNamespace(stream=pair.right, services=services)
+        services = SimpleNamespace(opening=lambda stream: nullcontext(), snapshot=Snapshot(Pipeline([])))
+        client: Any = SimpleNamespace(stream=pair.right, services=services, client_name="")
 
         assert await ends_early(socks5_tunnel.open_tunnel(client), pair.left, b"\x05\xff" + bytes(255))

@@ -7,6 +7,7 @@ from tests.fakes.loopback import LoopbackStreamPair
 from iron_proxy.errors import BadRequest, IronProxyError
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
+from iron_proxy.messages.request import Request
 from iron_proxy.protocols.http1.events import ResponseHead
 from iron_proxy.proxy.forward import _upload
 from iron_proxy.upstream.http1_client import UpstreamConnection
@@ -26,9 +27,10 @@ async def test_only_a_whole_upload_leaves_a_connection_for_the_next_request(
 ) -> None:
     async with LoopbackStreamPair() as pair:
         connection = UpstreamConnection(pair.left, ("http", Target("ok.test", 80), False))
-        connection.expect("POST")
+        body = Body(FakeBodySource([b"first"], failure=failure), None)
+        await connection.send_head(Request("POST", "http", Target("ok.test", 80), b"/", body=body))
         try:
-            await _upload(connection, Body(FakeBodySource([b"first"], failure=failure), None))
+            await _upload(connection, body)
         except BadRequest:
             pass
         head = await answered(connection, pair)

@@ -76,6 +76,7 @@ class Http2Peer:
         self.went_away: int | None = None  # the code of the proxy's GOAWAY
         self.last_stream: int | None = None
         self.has_ended = False
+        self.pongs = 0
         self._buffer = b""
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding=None))
         self.h2.initiate_connection()
@@ -152,6 +153,13 @@ class Http2Peer:
         self.h2.reset_stream(stream, code)
         self.flush()
 
+    def ping(self) -> None:
+        """Until the proxy has read all that was sent: it answers PING in its turn."""
+        seen = self.pongs
+        self.h2.ping(b"in turn.")
+        self.flush()
+        self.until(lambda: self.pongs > seen)
+
     def answer(self, stream: int) -> StreamAnswer:
         """A stream's answer once it has ended, or as far as it came before the connection did."""
         self.until(lambda: self.answers[stream].has_ended)
@@ -210,6 +218,8 @@ class Http2Peer:
             case h2.events.StreamReset(stream_id=int(stream)):
                 if not self.answers[stream].is_complete:  # behind a whole answer: the rest of the request is not wanted
                     self.answers[stream].reset = int(event.error_code or 0)
+            case h2.events.PingAckReceived():
+                self.pongs += 1
             case _:
                 pass
 

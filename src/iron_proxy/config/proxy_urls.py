@@ -150,7 +150,8 @@ class NoProxy:
 
         Raises ValueError with a sentence that names the entry: one that was skipped would send its traffic elsewhere.
         """
-        return cls(tuple(_parse_entry(entry) for entry in re.split(r"[,\s]+", text) if entry))
+        entries = filter(None, re.split(r"[,\s]+", text))
+        return cls(tuple(_parse_entry(entry, number) for number, entry in enumerate(entries, start=1)))
 
     def covers(self, host: str, port: int) -> bool:
         """Whether a destination in canonical form (`Target.host`) goes without the proxy."""
@@ -170,7 +171,7 @@ def plain_address(host: str) -> _Address | None:
     return mapped or address
 
 
-def _parse_entry(text: str) -> _Entry:
+def _parse_entry(text: str, number: int) -> _Entry:
     try:
         host, port = _split_port(text)
         if host == "*":
@@ -179,8 +180,10 @@ def _parse_entry(text: str) -> _Entry:
             return _Entry(port, _parse_network(host))
         return _parse_host_entry(host, port)
     except (ValueError, BadRequest):
+        # A proxy's URL that got here by mistake may hold a password.
+        named = f'the entry "{text}"' if "@" not in text and "://" not in text else f"entry {number}"
         raise ValueError(
-            f'the entry "{text}" of no_proxy is none of *, an address, a CIDR, domain and .domain, each with an '
+            f"{named} of no_proxy is none of *, an address, a CIDR, domain and .domain, each with an "
             "optional :port; names beyond ASCII are written in their A-label form (xn--...)"
         ) from None
 

@@ -44,6 +44,7 @@ class Http2ClientConnection(Http2Session[Http2Request]):
         self.client_name = services.snapshot.clients.by_address(stream.peer) if tunnel is None else tunnel.client_name
         self._exchanges: asyncio.TaskGroup | None = None
         self._running = 0                     # exchanges, those of streams that were reset included
+        self._is_broken_off = False           # the client broke the rules
         self._is_leaving = False              # GOAWAY was sent: what is open is finished, nothing else is begun
 
     async def serve(self) -> None:
@@ -98,19 +99,23 @@ class Http2ClientConnection(Http2Session[Http2Request]):
                 pass                           # settings and pings are the core's own business
 
     def _begin(self, request: Http2Request) -> None:
-        if self._is_leaving or self._exchanges is None:
+        if self._exchanges is None or (self._is_leaving and not self._is_broken_off):
             self.core.reset(request.id, ErrorCode.REFUSED_STREAM)     # not begun: the client may ask elsewhere
             return
-        if self._running >= MAX_EXCHANGES:
-            self._is_leaving = True
-            self.core.go_away(ErrorCode.ENHANCE_YOUR_CALM)
-            self.connection_failed("the client resets streams faster than they can be ended")
-            self.flush()
-            self.stream.close()
-            return
+        if self._running >= MAX_EXCHANGES or self._is_broken_off:
+            self._break_off()
+            request.client_has_left()          # only its record is left to do
         self._running += 1
         self.add(request)
         request.task = self._exchanges.create_task(self._exchange(request), name=f"stream {request.id}")
+
+    def _break_off(self) -> None:
+        if self._is_broken_off:
+            return
+        self.core.go_away(ErrorCode.ENHANCE_YOUR_CALM)
+        self.connection_failed("the client resets streams faster than they can be ended")
+        self.flush()
+        self.stream.close()
 
     async def _exchange(self, request: Http2Request) -> None:
         try:
@@ -130,11 +135,17 @@ class Http2ClientConnection(Http2Session[Http2Request]):
         """The client has no more use for a request."""
         stream.client_has_left()
 
+    def doubt(self, since: float) -> None:
+        """The connection has a deadline of its own for that."""
+
     def peer_going_away(self) -> None:
         """The client opens no more streams; those that are open go on."""
 
     def connection_failed(self, reason: str) -> None:
-        """The client broke the rules: its connection ends with a record of its own."""
+        """The client broke the rules: its connection ends with a record of its own; no other request is forwarded."""
+        if self._is_broken_off:
+            return
+        self._is_broken_off = self._is_leaving = True
         self.services.audit.emit(
             EventRecord(
                 time=timestamp(),

@@ -71,13 +71,13 @@ class Http2Request(Http2Stream):
     async def serve(self) -> None:
         """Serve the request; then end what is still open of the stream."""
         self._has_begun = True
-        if self.client_left:                  # reset before we came to it: nothing is forwarded, it leaves its record
+        if self.client_left and self._error is None:     # reset before we came to it: only its record is left to do
             self._error = ClientDisconnected("the client went away")
         await handle(self, self._head, self._error)
         if not self._response_ended:
             self.reset(ErrorCode.INTERNAL_ERROR)
-        elif not self._remote_ended:
-            self.reset(ErrorCode.NO_ERROR)    # RFC 9113 section 8.1: the rest of the request is not wanted
+        else:
+            self.reset(ErrorCode.NO_ERROR)    # RFC 9113 section 8.1: what may be left of the request is not wanted
         self.session.flush_soon()
 
     def client_has_left(self) -> None:
@@ -85,7 +85,8 @@ class Http2Request(Http2Stream):
         self.fail(ClientDisconnected("the client went away"))
         if not self.client_left:
             self.client_left = True
-            if self._has_begun and self.task is not None:     # not before its first step: it would leave no record
+            # Not before its first step, or it would leave no record; nor once all was said, or its record were wrong.
+            if self._has_begun and not self._response_ended and self.task is not None:
                 self.task.cancel()
 
     # --- the request's body -----------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ class Http2Session(ABC, Generic[StreamT]):
         self.loop = asyncio.get_running_loop()
         self.streams: dict[int, StreamT] = {}
         self.is_congested = False             # the peer's TCP window is full: wait before writing more
+        self.heard_at = self.loop.time()      # when the peer last sent anything
+        self.sends = 0                        # counts the turns that streams take at the connection's window
         self._write_timeout = write_timeout
         self._sweep = sweep_of(self.loop)
         self._queued = 0                      # body bytes that the core holds for the next flush
@@ -75,7 +77,8 @@ class Http2Session(ABC, Generic[StreamT]):
         data = await self.stream.read(timeout)
         if not data:
             return False
-        for event in self.core.receive(data, self.loop.time()):
+        self.heard_at = now = self.loop.time()
+        for event in self.core.receive(data, now):
             self._dispatch(event)
         self.flush_soon()
         return not self.core.has_failed
@@ -115,7 +118,10 @@ class Http2Session(ABC, Generic[StreamT]):
             if (stream := self.streams.get(stream_id)) is not None:
                 stream.wake_sender()
             return
-        for each in tuple(self.streams.values()):
+        # The first that runs may take all there is: so whoever sent longest ago goes first, or one long download would
+        # leave nothing to the others.
+        blocked = [each for each in self.streams.values() if each.is_blocked]
+        for each in sorted(blocked, key=_last_send):
             each.wake_sender()
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -150,7 +156,10 @@ class Http2Session(ABC, Generic[StreamT]):
         async with self._drain_lock:
             try:
                 await self.stream.drain(timeout)
-            except (StreamTimeout, byte_stream.StreamReset) as error:
+            except StreamTimeout as error:
+                self.stream.abort()          # or every stream would wait as long, one after the other
+                raise self.write_failed(error) from error
+            except byte_stream.StreamReset as error:
                 raise self.write_failed(error) from error
             self.is_congested = False
 
@@ -160,6 +169,10 @@ class Http2Session(ABC, Generic[StreamT]):
         self.flush_soon()
 
     # --- the role's part --------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def doubt(self, since: float) -> None:
+        """A stream has waited in vain since then: perhaps nobody is there any more."""
 
     @abstractmethod
     def role_event(self, event: Event) -> None:
@@ -180,3 +193,7 @@ class Http2Session(ABC, Generic[StreamT]):
     @abstractmethod
     def write_failed(self, error: Exception) -> IronProxyError:
         """The role's error for a connection that takes nothing more."""
+
+
+def _last_send(stream: Http2Stream) -> int:
+    return stream.last_send

@@ -20,13 +20,17 @@ from iron_proxy.streams.socket_stream import NEVER
 if TYPE_CHECKING:
     from iron_proxy.streams.http2_session import Http2Session
 
+# A peer that is reading takes this much within the write timeout. One that opens its window by a byte now and then
+# (CVE-2019-9511) would hold the stream, and the piece that waits in it, for ever.
+MIN_PROGRESS_BYTES = 16 * 1024
+
 
 class Http2Stream(ABC):
     """A stream's two directions. It is the `BodySource` of the message that comes in on it."""
 
     __slots__ = (
         "_failure", "_pieces", "_remote_ended", "_waiter", "_window_waiter", "body_timeout", "deadline", "id",
-        "message_ended", "session", "trailers", "write_deadline", "write_timeout",
+        "last_send", "message_ended", "session", "trailers", "write_deadline", "write_timeout",
     )  # fmt: skip
 
     def __init__(
@@ -38,6 +42,7 @@ class Http2Stream(ABC):
         self.write_timeout = write_timeout
         self.trailers: list[Pair] = []
         self.message_ended = False            # the peer's message has been read to its end
+        self.last_send = 0                    # its turn at the connection's window, by the session's count
         self.deadline = self.write_deadline = NEVER
         self._pieces: deque[tuple[bytes, int]] = deque()
         self._remote_ended = False            # the peer's message has come to its end
@@ -127,11 +132,13 @@ class Http2Stream(ABC):
     async def wait(self, timeout: float) -> None:
         """Until something has come in. Raises what `too_slow` gives."""
         loop = self.session.loop
+        since = loop.time()
         self._waiter = loop.create_future()
-        self.deadline = loop.time() + timeout
+        self.deadline = since + timeout
         try:
             await self._waiter
         except StreamTimeout as error:
+            self.session.doubt(since)
             raise self.too_slow() from error
         finally:
             self.deadline = NEVER
@@ -144,31 +151,42 @@ class Http2Stream(ABC):
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
+    @property
+    def is_blocked(self) -> bool:
+        """A piece waits for the peer to take more."""
+        return self._window_waiter is not None
+
     async def send_piece(self, data: bytes, *, end: bool = False) -> None:
         """Send a piece as fast as the peer's window and the connection allow; `end` ends our message with it."""
         session = self.session
         left: bytes | memoryview = data
+        progress, since = MIN_PROGRESS_BYTES, 0.0
         while True:
             if self._failure is not None:
                 raise self._failure
             taken = session.core.send_data(self.id, left, end=end)
             session.note_queued(taken)
+            session.sends += 1
+            self.last_send = session.sends if taken else self.last_send
             if taken == len(left):
                 break
             left = memoryview(left)[taken:]
-            await self._window()
+            progress += taken
+            if progress >= MIN_PROGRESS_BYTES:
+                progress, since = 0, session.loop.time()
+            await self._window(since)
         if session.is_congested:
             await session.drain(self.write_timeout)
 
-    async def _window(self) -> None:
-        """Until the peer may take more."""
-        loop = self.session.loop
+    async def _window(self, since: float) -> None:
+        """Until the peer may take more; `since` is when it last took enough."""
         self.session.flush()                 # what fills its window must be on its way before we wait for more
-        self._window_waiter = loop.create_future()
-        self.write_deadline = loop.time() + self.write_timeout
+        self._window_waiter = self.session.loop.create_future()
+        self.write_deadline = since + self.write_timeout
         try:
             await self._window_waiter
         except StreamTimeout as error:
+            self.session.doubt(since)
             raise self.stopped_reading() from error
         finally:
             self.write_deadline = NEVER

@@ -32,6 +32,10 @@ from iron_proxy.upstream.outbound_proxy import DIRECT
 # SETTINGS are the first bytes that an upstream sends, right behind its handshake: as long as that may take.
 SETTLE_TIMEOUT = 10.0
 
+# A request that was given up when nothing at all had come for this long may have gone into the void: a router on the
+# way can forget a connection. Where the upstream was only thinking, our doubt costs one handshake.
+SILENCE_SECONDS = 2.0
+
 
 class Http2Upstream(Http2Session["Http2Exchange"]):
     """A shared connection. The pool closes it; `run` ends when either side has."""
@@ -62,8 +66,17 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
             async with asyncio.timeout(SETTLE_TIMEOUT):
                 await asyncio.shield(self.settled)
         except TimeoutError as error:
-            self.has_ended = True
-            raise UpstreamTimeout("the upstream did not begin HTTP/2 in time") from error
+            raise self._give_up() from error
+
+    def _give_up(self) -> UpstreamTimeout:
+        """No SETTINGS came: all who wait for them learn it at once."""
+        failure = UpstreamTimeout("the upstream did not begin HTTP/2 in time")
+        self.has_ended = True
+        if not self.settled.done():
+            self.settled.set_exception(failure)
+            self.settled.exception()          # nobody else may be waiting
+        self._close_if_done()
+        return failure
 
     async def run(self) -> None:
         """Read frames until the connection ends; then fail what is left. Raises nothing for what the upstream does."""
@@ -78,13 +91,16 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
         except IronProxyError as error:
             failure = error
         finally:
-            self.has_ended = True
-            if not self.settled.done():
-                self.settled.set_result(None)
-            for exchange in tuple(self.streams.values()):
-                exchange.fail(failure)
-            self.flush()
-            self.stream.close()
+            self._end(failure)
+
+    def _end(self, failure: IronProxyError) -> None:
+        self.has_ended = True
+        if not self.settled.done():
+            self.settled.set_result(None)
+        for exchange in tuple(self.streams.values()):
+            exchange.fail(failure)
+        self.flush()
+        self.stream.close()
 
     def open_exchange(self) -> "Http2Exchange":
         """The next stream; it gets its number with its head. Only while `can_open_stream`."""
@@ -95,6 +111,7 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
         """Send a request's head; its stream's number. Raises UpstreamRefusedStream if there is no room after all."""
         self._promised -= 1
         if self.has_ended or self.stream.has_ended or not self.core.streams_left:
+            self._close_if_done()
             raise UpstreamRefusedStream("the upstream takes no more streams on this connection")
         self.flush_soon()
         return self.core.send_head(
@@ -115,6 +132,9 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
             self.remove(exchange)
         else:
             self._promised -= 1               # it was given back unused
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
         if self.is_idle:
             self.idle_since = self.loop.time()
             if self.has_ended:
@@ -122,11 +142,8 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
 
     def close(self) -> None:
         """Say goodbye and close."""
-        self.has_ended = True
-        if not self.stream.is_gone:
-            self.core.go_away(ErrorCode.NO_ERROR)
-            self.flush()
-        self.stream.close()
+        self.core.go_away(ErrorCode.NO_ERROR)
+        self._end(UpstreamDisconnected("the connection to the upstream was closed"))
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 
@@ -144,6 +161,11 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
             stream.fail(UpstreamRefusedStream("the upstream refused the stream"))
         else:
             stream.fail(UpstreamDisconnected(f"the upstream reset the stream ({_name_of(code)})"))
+
+    def doubt(self, since: float) -> None:
+        """An exchange was given up: if nothing was heard since, others get another connection, as in HTTP/1."""
+        if self.heard_at < since and self.loop.time() - since > SILENCE_SECONDS:
+            self.has_ended = True
 
     def peer_going_away(self) -> None:
         """No new stream from now on; the last one that is open ends the connection."""
@@ -175,6 +197,7 @@ class Http2Exchange(Http2Stream):
         self._heads: list[ResponseHead] = []
         self._informational = 0
         self._has_begun = False
+        self._begun_at = 0.0
         self._request_ended = False
         self._has_left = False
 
@@ -189,10 +212,15 @@ class Http2Exchange(Http2Stream):
         """Send a request whose body is all here. Raises UpstreamDisconnected, UpstreamTimeout."""
         trailers = request.body.trailers
         self._begin(request, end=not content and not trailers)
-        if content:
-            await self.send_piece(content, end=not trailers)
-        if trailers:
-            self.end(trailers)
+        try:
+            if content:
+                await self.send_piece(content, end=not trailers)
+            if trailers:
+                self.end(trailers)
+        except UpstreamDisconnected:
+            if not self._has_answered:        # it may have answered before it stopped listening
+                raise
+            return
         self._request_ended = True
 
     async def send_head(self, request: Request) -> None:
@@ -206,10 +234,21 @@ class Http2Exchange(Http2Stream):
 
     def _begin(self, request: Request, *, end: bool) -> None:
         self._has_begun = True
+        self._begun_at = self.connection.loop.time()
         self.id = self.connection.open_stream(request, end=end)
         self.connection.add(self)
 
     # --- the response -----------------------------------------------------------------------------------------------
+
+    @property
+    def _has_answered(self) -> bool:
+        return bool(self._heads) and self._heads[-1].status >= 200
+
+    def receive_end(self) -> None:
+        """As `Http2Stream`; who still sends the request learns that nobody waits for its rest."""
+        super().receive_end()
+        if not self._request_ended:
+            self.fail(UpstreamDisconnected("the upstream answered before it had the whole request"))
 
     def receive_head(self, event: ResponseReceived) -> None:
         """A head has come, 1xx included."""
@@ -245,6 +284,8 @@ class Http2Exchange(Http2Stream):
         self._has_left = True
         if self.id and not (self._request_ended and self._remote_ended):
             self.reset(ErrorCode.CANCEL)
+            if not self.received_any:         # whoever gave it up: a client may wait less long than we do
+                self.connection.doubt(self._begun_at)
         if self.id or not self._has_begun:    # else `open_stream` has failed, and counted it off
             self.connection.leave(self)
 

@@ -18,7 +18,7 @@ from iron_proxy.upstream.http2_client import Http2Exchange, Http2Upstream
 # that nobody tries the other first.
 MAX_REMEMBERED = 1024
 
-Connect = Callable[[], Awaitable[TLSStream]]
+Dial = Callable[[], Awaitable[TLSStream]]
 
 
 class SharedConnections:
@@ -46,11 +46,11 @@ class SharedConnections:
         """An origin has refused HTTP/1.1."""
         _remember(self._http2_only, key)
 
-    async def open(self, key: OriginKey, connect: Connect) -> "Http2Exchange | TLSStream":
+    async def open(self, key: OriginKey, dial: Dial) -> "Http2Exchange | TLSStream":
         """
-        A stream on a connection that exists, or the outcome of `connect`, which offers both versions.
+        A stream on a connection that exists, or the outcome of `dial`, which offers both versions.
 
-        A TLSStream is a new connection whose upstream chose HTTP/1.1. Raises what `connect` raises.
+        A TLSStream is a new connection whose upstream chose HTTP/1.1. Raises what `dial` raises.
         """
         while key not in self._http1_only:
             exchange = self.take(key)
@@ -61,8 +61,8 @@ class SharedConnections:
             elif (connection := self._unsettled(key)) is not None:
                 await connection.settle()
             else:
-                return await self._open_first(key, connect)
-        return await connect()
+                return await self._open_first(key, dial)
+        return self._opened(await dial(), key)
 
     def _unsettled(self, key: OriginKey) -> Http2Upstream | None:
         """A connection whose upstream is about to say how many streams it takes."""
@@ -71,10 +71,10 @@ class SharedConnections:
                 return connection
         return None
 
-    async def _open_first(self, key: OriginKey, connect: Connect) -> "Http2Exchange | TLSStream":
+    async def _open_first(self, key: OriginKey, dial: Dial) -> "Http2Exchange | TLSStream":
         self._opening[key] = opening = asyncio.get_running_loop().create_future()
         try:
-            stream = await connect()
+            stream = await dial()
         except UpstreamError as error:
             opening.set_exception(error)
             opening.exception()               # nobody may be waiting
@@ -83,9 +83,15 @@ class SharedConnections:
             del self._opening[key]
             if not opening.done():            # also when our client left meanwhile: the next in line tries
                 opening.set_result(None)
+        return self._opened(stream, key)
+
+    def _opened(self, stream: TLSStream, key: OriginKey) -> "Http2Exchange | TLSStream":
+        """What the upstream has chosen; it may be another version than the last time."""
         if stream.alpn != "h2":
             _remember(self._http1_only, key)
+            self._http2_only.pop(key, None)
             return stream
+        self._http1_only.pop(key, None)
         return self._share(stream, key).open_exchange()
 
     def _share(self, stream: TLSStream, key: OriginKey) -> Http2Upstream:
@@ -100,10 +106,11 @@ class SharedConnections:
         try:
             await connection.run()
         finally:
-            connections = self._connections[connection.key]
-            connections.remove(connection)
-            if not connections:
-                del self._connections[connection.key]
+            connections = self._connections.get(connection.key, [])
+            if connection in connections:     # `close` forgets all of them
+                connections.remove(connection)
+                if not connections:
+                    del self._connections[connection.key]
 
     def sweep(self, idle_since: float) -> int:
         """Close the connections that nobody has used since then; returns how many are left."""
@@ -121,6 +128,7 @@ class SharedConnections:
         for connections in tuple(self._connections.values()):
             for connection in tuple(connections):
                 connection.close()
+        self._connections.clear()             # a reader that is cancelled before its first step forgets nothing
         for reader in tuple(self._readers):
             reader.cancel()
 

@@ -93,6 +93,7 @@ class Pool:
         async def dial() -> TLSStream:
             stream = await self._dial(permit, key, HTTP2_OR_1)
             if not isinstance(stream, TLSStream):
+                stream.close()
                 raise UpstreamProtocolError("HTTP/2 is spoken over TLS only")
             return stream
 

@@ -206,10 +206,10 @@ def test_what_no_proxy_does_not_cover(text: str, host: str, port: int) -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        "169.254/16", "10.0.0.0/33", "10.*", "*example.com", "exa mple..com", "http://example.com", "example.com/path",
+        "169.254/16", "10.0.0.0/33", "10.*", "*example.com", "exa mple..com", "example.com/path",
         "example.com:0", "example.com:99999", "example.com:http", ":80", ".", "*.", "0x7f.1", "127.1", "010.0.0.1",
         ".10.0.0.1", "[::1", "::1]", "[10.0.0.0/8", "fe80::1%eth0", "fe80::%1/64", "b\u00fccher.test", "10.0.0.0/٨",
-        "/8", "user@host",
+        "/8",
     ],
 )  # fmt: skip
 def test_an_entry_that_cannot_be_understood_is_refused_by_name(entry: str) -> None:
@@ -217,6 +217,14 @@ def test_an_entry_that_cannot_be_understood_is_refused_by_name(entry: str) -> No
         NoProxy.parse(f"ok.test,{entry}")
 
     assert entry.split()[-1] in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", ["http://example.com", "user@host", "http://alice:password@proxy.test"])
+def test_one_that_may_hold_a_password_is_refused_by_its_number(entry: str) -> None:
+    with pytest.raises(ValueError, match="entry 2 of no_proxy") as caught:
+        NoProxy.parse(f"ok.test,{entry}")
+
+    assert entry not in str(caught.value)
 
 
 @pytest.mark.parametrize(

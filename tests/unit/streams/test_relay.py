@@ -98,23 +98,31 @@ async def test_a_peer_that_takes_nothing_ends_the_relay(relayed: Relayed) -> Non
         await relayed.run(write_timeout=0.01)
 
 
-async def test_each_direction_is_counted_and_watched_before_it_is_sent(relayed: Relayed) -> None:
+async def test_each_direction_goes_through_the_callers_hands_and_what_comes_out_is_counted(relayed: Relayed) -> None:
     seen: list[tuple[str, bytes, bytes]] = []
+
+    def forth(piece: bytes) -> bytes:
+        seen.append(("forth", piece, relayed.upstream_side.written))
+        return piece.upper()
+
+    def back(piece: bytes) -> bytes:
+        seen.append(("back", piece, relayed.client_side.written))
+        return piece[:-1]
+
     relay = Relay(
         relayed.client_side, relayed.upstream_side, idle_timeout=LONG, write_timeout=LONG,
-        watch_forth=lambda piece: seen.append(("forth", piece, relayed.upstream_side.written)),
-        watch_back=lambda piece: seen.append(("back", piece, relayed.client_side.written)),
+        through_forth=forth, through_back=back,
     )  # fmt: skip
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(relay.run())
         await relayed.client.write(b"ping", LONG)
-        await relayed.upstream.read(LONG)
+        assert await relayed.upstream.read(LONG) == b"PING"
         await relayed.upstream.write(b"pong!", LONG)
-        await relayed.client.read(LONG)
+        assert await relayed.client.read(LONG) == b"pong"
         await relayed.client.write_end()
         await relayed.upstream.write_end()
 
-    assert (relay.forth.size, relay.back.size) == (4, 5)
+    assert (relay.forth.size, relay.back.size) == (4, 4)
     assert seen == [("forth", b"ping", b""), ("back", b"pong!", b"")]
 
 
