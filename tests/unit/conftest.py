@@ -16,6 +16,7 @@ from iron_proxy.runtime.process_log import log, start_logging
 def process_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[LogLines]:
     for place, name in (
         (sys, "excepthook"),
+        (sys, "unraisablehook"),
         (threading, "excepthook"),
         (warnings, "showwarning"),
         (logging, "lastResort"),

@@ -35,6 +35,10 @@ def _command(word: str) -> Callable[[list[str]], int] | None:
             from iron_proxy.cli.demo import run as demo
 
             return demo
+        case "secrets":
+            from iron_proxy.cli.secrets import run as secrets
+
+            return secrets
         case _:
             return None if word.startswith("-") else _unknown(word)
 
@@ -49,7 +53,7 @@ def _print_version(arguments: list[str]) -> int:
 def _unknown(word: str) -> Callable[[list[str]], int]:
     def refuse(arguments: list[str]) -> int:
         print(
-            f'error: unknown command "{word}" (commands: generate-ca, version, demo; to serve: -config FILE)',
+            f'error: unknown command "{word}" (commands: generate-ca, version, demo, secrets; to serve: -config FILE)',
             file=sys.stderr,
         )
         return USAGE

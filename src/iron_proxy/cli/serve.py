@@ -27,9 +27,10 @@ FLAGS = FlagSet(
 
 COMMANDS = """\
 Other commands:
-  iron-proxy generate-ca   make a CA certificate and key (-h for its flags)
-  iron-proxy demo          see the proxy at work on this machine; nothing to configure
-  iron-proxy version       print the version
+  iron-proxy generate-ca     make a CA certificate and key (-h for its flags)
+  iron-proxy demo            see the proxy at work on this machine; nothing to configure
+  iron-proxy secrets check   ask every source of a configuration for its secret, and tell how that went
+  iron-proxy version         print the version
 
 Environment variables IRON_* override keys of the file: docs/reference/environment.md"""
 
@@ -75,11 +76,12 @@ def _serve(config: Config, problems: Problems, ca_files: CAFiles | None) -> int:
     from iron_proxy.audit.emitter import write_to
     from iron_proxy.proxy.client_identity import build_identities
     from iron_proxy.runtime.assemble import build_pipeline
+    from iron_proxy.runtime.last_wall import LAST_WALL
     from iron_proxy.runtime.process_log import report, start_logging
     from iron_proxy.runtime.serving import serve_until_signal
     from iron_proxy.secret_sources.registry import SourceContext
 
-    start_logging(config.log.level, write_to(2))
+    start_logging(config.log.level, LAST_WALL.before(write_to(2)))
     pipeline = build_pipeline(config, os.environ)
     clients = build_identities(config.clients, SourceContext(os.environ))
     problems.raise_if_any()                       # the file's and the transforms', all at once

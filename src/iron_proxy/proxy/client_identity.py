@@ -24,7 +24,7 @@ from iron_proxy.errors import SecretUnavailable
 from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.protocols.socks5 import Authentication
 from iron_proxy.secret_sources.registry import SourceContext, build_source
-from iron_proxy.secret_sources.source import Secret, Source
+from iron_proxy.secret_sources.source import Secret, Source, close_source
 
 # A proxy has tens of clients, of which each has an address or a few. An entry is some 200 bytes, so whoever comes from
 # ever new addresses fills at most some 800 KiB; a miss costs microseconds.
@@ -113,6 +113,11 @@ class ClientIdentities:
         if not self.takes_credentials:
             return Authentication.NONE
         return Authentication.REQUIRED if required and not self.by_address(peer) else Authentication.OPTIONAL
+
+    async def aclose(self) -> None:
+        """End what the sources of passwords do in the background."""
+        for client in self._by_username.values():
+            await close_source(client.password)
 
     def _owner(self, peer: str) -> Client | None:
         if not self._networks:

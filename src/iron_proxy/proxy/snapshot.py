@@ -30,3 +30,8 @@ class Snapshot:
     def passthrough_mode(self) -> str:
         """What audit records call a connection that is passed through."""
         return "sni-only" if self.tls_mode == "sni-only" else "passthrough"
+
+    async def aclose(self) -> None:
+        """Close what transforms and clients' passwords own, once the last request that has this snapshot has ended."""
+        await self.pipeline.aclose()
+        await self.clients.aclose()

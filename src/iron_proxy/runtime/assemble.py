@@ -30,6 +30,7 @@ from iron_proxy.pipeline.transform import TransformContext
 from iron_proxy.proxy.client_identity import ClientIdentities
 from iron_proxy.proxy.services import Leaves, Services
 from iron_proxy.proxy.snapshot import Snapshot
+from iron_proxy.runtime.last_wall import LAST_WALL
 from iron_proxy.runtime.process_log import report
 from iron_proxy.transforms.registry import build_transforms
 from iron_proxy.upstream.deny_list import DenyList, readings_of
@@ -64,7 +65,7 @@ def assemble(
     config: Config, pipeline: Pipeline, ca_files: CAFiles | None, clients: ClientIdentities | None = None
 ) -> Assembly:
     """Build and bind everything. Raises StartupError. Must run inside the event loop."""
-    audit = AuditEmitter(ENVELOPES[config.log.audit_schema], write_to(2))
+    audit = AuditEmitter(ENVELOPES[config.log.audit_schema], LAST_WALL.before(write_to(2)))
     snapshot = Snapshot(
         pipeline,
         tls_mode=config.tls.mode,

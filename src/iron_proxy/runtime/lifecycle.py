@@ -51,6 +51,7 @@ class Lifecycle:
                 assembly.pages.close()           # its server leaves it open when it is cut short
             assembly.services.pool.close()
             assembly.services.audit.flush()
+            await assembly.services.snapshot.aclose()
         report(logging.INFO, "iron-proxy stopped")
 
     def request_stop(self) -> None:
@@ -82,7 +83,8 @@ class Lifecycle:
                 sock.listen(BACKLOG)
         for listener in assembly.listeners:
             # Parity: upstream's words, which harnesses wait for.
-            mode = " (sni-only)" if listener.name == "https" and assembly.services.snapshot.tls_mode == "sni-only" else ""
+            passes_all = assembly.services.snapshot.tls_mode == "sni-only"
+            mode = " (sni-only)" if passes_all and listener.name == "https" else ""
             report(logging.INFO, f"{listener.name} proxy starting{mode}", addr=address_text(listener.sock))
         if assembly.dns is not None:
             report(logging.INFO, "dns server starting", addr=address_text(assembly.dns.datagrams[0]))

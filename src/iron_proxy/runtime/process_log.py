@@ -56,9 +56,10 @@ def start_logging(level: str, write: Write) -> None:
     log.setLevel(LEVELS.get(level, logging.INFO))
     log.propagate = False
     # Libraries' loggers say nothing that an operator must act on, and would print as text.
-    logging.lastResort = None
+    logging.lastResort = logging.NullHandler()          # None would print once per logger
     sys.excepthook = _report_crash
     threading.excepthook = lambda crash: _report_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
+    sys.unraisablehook = lambda failure: _report_crash(failure.exc_type, failure.exc_value, failure.exc_traceback)
     warnings.showwarning = _report_warning
 
 
@@ -70,7 +71,9 @@ def report(level: int, message: str, **fields: Any) -> None:
 def report_loop_trouble(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """For `loop.set_exception_handler`: what asyncio would print as text."""
     error = context.get("exception")
-    fields = {"reason": context.get("message", "")} | (_described(error) if error is not None else {})
+    # asyncio's own loop goes on with the call and its arguments: "Exception in callback fail('...')".
+    reason = context.get("message", "").partition("(")[0]
+    fields = {"reason": reason} | (_described(error) if error is not None else {})
     report(logging.ERROR, "event loop error", **fields)
 
 

@@ -1,7 +1,8 @@
 """
 The `env` source: an environment variable of the proxy, read when first needed.
 
-A variable that is unset when the configuration is read is no error, as it may not be needed: the process log warns.
+A variable that is unset when the configuration is read is no error, as it may not be needed: the process log warns. So
+it does of a value that cannot stand in a header.
 Built by `registry.py`, and by the secrets transform for its oldest configuration form.
 """
 
@@ -10,7 +11,9 @@ from collections.abc import Mapping
 
 from iron_proxy.config.section import Section
 from iron_proxy.errors import SecretUnavailable
-from iron_proxy.secret_sources.source import Secret
+from iron_proxy.secret_sources.source import Secret, holds_line_breaks
+
+_REMEDY = "the variable holds a line break or a NUL: set it without (`$(cat FILE)` leaves the last line break out)"
 
 _log = logging.getLogger("iron_proxy.secrets")
 
@@ -27,20 +30,27 @@ class EnvironmentSource:
 
     @classmethod
     def from_section(cls, section: Section, environment: Mapping[str, str]) -> "EnvironmentSource":
-        """Read `var`. Warns in the process log while the variable has no value."""
+        """Read `var`. Warns in the process log of a value that is missing or doubtful."""
         name = section.text("var")
         if not name:
             section.problem(None, 'env source requires "var" field')
         # Parity: lifetimes may be written here and mean nothing, since an environment does not change.
         section.text("ttl")
         section.text("failure_ttl")
-        return cls.with_warning(name, environment)
+        # A JSON document may have as many lines as it likes.
+        return cls.with_warning(name, environment, section.path, may_have_lines=section.has("json_key"))
 
     @classmethod
-    def with_warning(cls, name: str, environment: Mapping[str, str]) -> "EnvironmentSource":
-        """Build the source; warn in the process log when the variable has no value yet."""
-        if name and not environment.get(name):
+    def with_warning(
+        cls, name: str, environment: Mapping[str, str], place: str = "", *, may_have_lines: bool = False
+    ) -> "EnvironmentSource":
+        """Build the source; warn in the process log when the variable has no value yet, or one with line breaks."""
+        value = environment.get(name)
+        if name and not value:
             _log.warning("secret source has no value yet", extra={"fields": {"secret": name}})
+        elif value and not may_have_lines and holds_line_breaks(value):
+            fields = {"secret": name, "remedy": _REMEDY} | ({"place": place} if place else {})
+            _log.warning("secret cannot stand in a header", extra={"fields": fields})
         return cls(name, environment)
 
     async def get(self) -> Secret:
@@ -49,5 +59,5 @@ class EnvironmentSource:
             value = self._environment.get(self.name)
             if not value:
                 raise SecretUnavailable(f'env var "{self.name}" is not set or empty')
-            self.current = Secret(self.name, value)
+            self.current = Secret(self.name, value, _REMEDY if holds_line_breaks(value) else "")
         return self.current

@@ -53,6 +53,19 @@ def build_source(owner: Section, context: SourceContext, key: str = "source") ->
     return JSONKeySource(source, json_key) if json_key else source
 
 
+def describe(source: Source) -> str:
+    """Where a source finds its value, for people: the type and the variable or path."""
+    match source:
+        case JSONKeySource():
+            return f"{describe(source.inner)}, key {source.key}"
+        case EnvironmentSource():
+            return f"env {source.name}"
+        case FileSource():
+            return f"file {source.name}"
+        case _:
+            return source.name
+
+
 def _why_not(kind: str, key: str) -> str:
     if not kind:
         return f"{key}.type is required"

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from iron_proxy.cli import demo, generate_ca, main, serve
+from iron_proxy.cli import demo, generate_ca, main, secrets, serve
 from iron_proxy.version import __version__
 
 
@@ -20,7 +20,8 @@ def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.Cap
 
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == ('error: unknown command "serve-it" (commands: generate-ca, version, demo; to serve: -config FILE)\n')
+    commands = "generate-ca, version, demo, secrets"
+    assert err == f'error: unknown command "serve-it" (commands: {commands}; to serve: -config FILE)\n'
 
 
 @pytest.mark.parametrize(
@@ -31,8 +32,9 @@ def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.Cap
         (["--config=x.yaml"], serve, ["--config=x.yaml"]),
         (["generate-ca", "-outdir", "d"], generate_ca, ["-outdir", "d"]),
         (["demo", "-h"], demo, ["-h"]),
+        (["secrets", "check", "-json"], secrets, ["check", "-json"]),
     ],
-    ids=["nothing", "a flag", "a long flag", "generate-ca", "demo"],
+    ids=["nothing", "a flag", "a long flag", "generate-ca", "demo", "secrets"],
 )
 def test_the_rest_goes_to_the_command(
     arguments: list[str], module: object, passed_on: list[str], monkeypatch: pytest.MonkeyPatch

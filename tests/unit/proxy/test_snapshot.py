@@ -1,9 +1,12 @@
 """Which hosts' TLS is passed through, and what their records say."""
 
 import pytest
+from tests.fakes.secret_source import FakeSource
+from tests.fakes.transforms import FakeTransform
 
 from iron_proxy.matching.host_patterns import HostPattern
 from iron_proxy.pipeline.pipeline import Pipeline
+from iron_proxy.proxy.client_identity import Client, ClientIdentities
 from iron_proxy.proxy.snapshot import Snapshot
 
 PIPELINE = Pipeline(())
@@ -39,3 +42,21 @@ def test_in_mitm_mode_the_hosts_of_the_list_are(host: str, passes: bool) -> None
 
     assert snapshot.passes_through(host) is passes
     assert snapshot.passthrough_mode == "passthrough"
+
+
+async def test_closing_closes_what_transforms_and_clients_own() -> None:
+    closed: list[str] = []
+
+    class Closable(FakeTransform):
+        async def aclose(self) -> None:
+            closed.append(self.name)
+
+    class ClosableSource(FakeSource):
+        async def aclose(self) -> None:
+            closed.append(self.name)
+
+    clients = ClientIdentities([Client("agent", (), "agent", ClosableSource("PASSWORD", "x"))])
+
+    await Snapshot(Pipeline([Closable("mine")]), clients=clients).aclose()
+
+    assert closed == ["mine", "PASSWORD"]

@@ -156,3 +156,20 @@ async def test_the_first_signal_drains_and_the_second_cuts(process_log: LogLines
 
     assert process_log.messages[-1] == "iron-proxy stopped"
     await closed(client)
+
+
+async def test_a_stop_closes_the_transforms(process_log: LogLines) -> None:
+    class Closable(FakeTransform):
+        closed = False
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    transform = Closable()
+    running = Running(assembled(HTTP_ONLY, Pipeline([transform])), process_log)
+    await running.started()
+
+    running.lifecycle.request_stop()
+    await running.stopped()
+
+    assert transform.closed

@@ -1,6 +1,7 @@
 """One JSON object a line, whoever speaks; names and places of foreign errors, and never their text."""
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
@@ -98,6 +99,18 @@ def test_a_crash_of_a_thread_is_such_a_line_too(process_log: LogLines) -> None:
     assert process_log.said("internal error")["error"] == "ValueError"
 
 
+def test_an_error_that_nobody_can_catch_is_such_a_line_too(process_log: LogLines) -> None:
+    class Dying:
+        def __del__(self) -> None:
+            raise failure()
+
+    Dying()
+    gc.collect()
+
+    assert process_log.said("internal error")["error"] == "ValueError"
+    assert b"sk-real" not in b"".join(process_log.written)
+
+
 def test_a_warning_is_a_line_with_its_place_and_without_its_text(process_log: LogLines) -> None:
     warnings.showwarning(UserWarning("sk-real"), UserWarning, "library.py", 7)
 
@@ -110,15 +123,21 @@ async def test_the_loops_complaints_are_lines(process_log: LogLines) -> None:
     loop = asyncio.get_running_loop()
 
     report_loop_trouble(loop, {"message": "Task exception was never retrieved", "exception": failure()})
-    report_loop_trouble(loop, {"message": "socket.accept() out of system resource"})
+    report_loop_trouble(loop, {"message": "Exception in callback fail('sk-real')"})
 
     with_error, without = process_log.lines
     assert with_error["msg"] == without["msg"] == "event loop error"
     assert (with_error["reason"], with_error["error"]) == ("Task exception was never retrieved", "ValueError")
-    assert "error" not in without
-    assert b"sk-real" not in process_log.written[0]
+    assert (without["reason"], "error" in without) == ("Exception in callback fail", False)
+    assert b"sk-real" not in b"".join(process_log.written)
 
 
-def test_libraries_do_not_print(process_log: LogLines) -> None:
-    assert logging.lastResort is None
+def test_libraries_do_not_print(
+    process_log: LogLines, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+
+    logging.getLogger("somebody.else").error("sk-real")
+
+    assert capsys.readouterr().err == ""
     assert not log.propagate

@@ -45,3 +45,23 @@ async def test_a_value_is_current_once_it_was_asked_for() -> None:
     secret = await source.get()
 
     assert source.current is secret
+
+
+@pytest.mark.parametrize("value", ["canary\n", "can\rary", "can\0ary"], ids=["LF", "CR", "NUL"])
+async def test_a_value_that_cannot_stand_in_a_header_is_told_at_once(
+    caplog: pytest.LogCaptureFixture, value: str
+) -> None:
+    source = EnvironmentSource.with_warning("K", {"K": value}, "secrets[0]")
+
+    assert caplog.messages == ["secret cannot stand in a header"]
+    fields = vars(caplog.records[0])["fields"]
+    assert (fields["secret"], fields["place"]) == ("K", "secrets[0]")
+    assert "set it without" in fields["remedy"]
+    assert "canary" not in str(fields)
+    assert (await source.get()).remedy == fields["remedy"]
+
+
+def test_a_json_document_may_have_lines(caplog: pytest.LogCaptureFixture) -> None:
+    EnvironmentSource.with_warning("K", {"K": "{\n}"}, may_have_lines=True)
+
+    assert caplog.messages == []

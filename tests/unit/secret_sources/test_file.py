@@ -1,6 +1,7 @@
 """The `file` source."""
 
 import asyncio
+import base64
 import os
 from pathlib import Path
 
@@ -98,8 +99,13 @@ async def test_a_replaced_file_is_seen_after_its_ttl(tmp_path: Path) -> None:
     texts.append((await source.get()).reveal())
     now = 60.0
     texts.append((await source.get()).reveal())
+    assert source._value._refreshing is not None
+    await source._value._refreshing
+    texts.append((await source.get()).reveal())
 
-    assert texts == ["one", "one", "two"]
+    assert texts == ["one", "one", "one", "two"]
+    assert source.fetched_at == 60.0
+    await source.aclose()
 
 
 async def test_reading_leaves_the_event_loop_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,3 +137,83 @@ async def test_a_content_is_current_until_its_ttl_has_passed(tmp_path: Path) -> 
     assert source.current is secret
     now = 11.0
     assert source.current is None
+
+
+# --- base64 ---------------------------------------------------------------------------------------------------------
+
+WRAPPED = base64.encodebytes(bytes(range(1, 100)))
+
+
+@pytest.mark.parametrize(
+    ("content", "trim", "value"),
+    [
+        (b"c2stcmVhbA==", False, b"sk-real"),
+        (b"c2stcmVhbA==\n", False, b"sk-real"),
+        (b"c2st\r\ncmVhbA==\r\n", False, b"sk-real"),
+        (WRAPPED, False, bytes(range(1, 100))),
+        (b"c2stcmVhbAo=", False, b"sk-real\n"),
+        (b"c2stcmVhbAo=", True, b"sk-real"),
+    ],
+    ids=["plain", "with a newline", "wrapped, CRLF", "as programs wrap it", "encoded with its newline", "and trimmed"],
+)
+async def test_base64_is_decoded(tmp_path: Path, content: bytes, trim: bool, value: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+
+    secret = await FileSource(str(path), trim=trim, is_base64=True).get()
+
+    assert secret.reveal().encode("utf-8", "surrogateescape") == value
+    assert bool(secret.remedy) == value.endswith(b"\n")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"sk-canary", b"c2stcmVhbA", b"c2stcmVhbA=", b"c2stcmVhbB==", b"c2st cmVhbA==", b"c2stcm-_bA==", b"\xff\xfe",
+        b"====",
+    ],
+    ids=["not at all", "no padding", "half of it", "spare bits", "a blank", "the URL's alphabet", "bytes", "padding"],
+)  # fmt: skip
+async def test_what_is_not_base64_is_told_without_the_content(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+
+    with pytest.raises(SecretUnavailable) as failure:
+        await FileSource(str(path), is_base64=True).get()
+
+    assert str(failure.value).startswith(f'secret file "{path}" does not hold base64 in the standard alphabet')
+    assert "canary" not in str(failure.value)
+    assert "c2st" not in str(failure.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n"], ids=["nothing", "a newline"])
+async def test_base64_of_nothing_is_empty(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+
+    with pytest.raises(SecretUnavailable, match="is empty"):
+        await FileSource(str(path), is_base64=True).get()
+
+
+async def test_a_file_that_was_read_again_and_has_not_changed_is_the_same_secret(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("value")
+    source = FileSource(str(path), ttl=-1)
+    first = await source.get()
+
+    os.utime(path, (1, 1_000_000))
+    second = await source.get()
+    path.write_text("other")
+    third = await source.get()
+
+    assert second is first
+    assert second.changed_at == 1_000_000
+    assert third.reveal() == "other"
+
+
+async def test_the_secret_tells_when_the_file_was_changed(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("value")
+    os.utime(path, (1, 1_000_000))
+
+    assert (await FileSource(str(path)).get()).changed_at == 1_000_000

@@ -1,11 +1,14 @@
 """`json_key`: one string out of a JSON object."""
 
+import os
 import traceback
+from pathlib import Path
 
 import pytest
 from tests.fakes.secret_source import FakeSource
 
 from iron_proxy.errors import SecretUnavailable
+from iron_proxy.secret_sources.file import FileSource
 from iron_proxy.secret_sources.json_key import JSONKeySource
 
 
@@ -74,3 +77,26 @@ async def test_the_current_value_is_that_of_the_current_document() -> None:
     assert source.current is secret
     inner.current = None
     assert source.current is None
+
+
+async def test_the_age_of_the_document_is_the_age_of_the_value(tmp_path: Path) -> None:
+    path = tmp_path / "document"
+    path.write_text('{"k": "one"}')
+    os.utime(path, (1, 1_000_000))
+
+    secret = await JSONKeySource(FileSource(str(path)), "k").get()
+
+    assert secret.changed_at == 1_000_000
+
+
+async def test_closing_closes_the_inner_source() -> None:
+    closed: list[str] = []
+
+    class Closable(FakeSource):
+        async def aclose(self) -> None:
+            closed.append(self.name)
+
+    await JSONKeySource(Closable("n", "{}"), "k").aclose()
+    await JSONKeySource(FakeSource("m", "{}"), "k").aclose()
+
+    assert closed == ["n"]

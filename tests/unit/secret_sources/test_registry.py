@@ -4,10 +4,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.fakes.secret_source import FakeSource
 
 from iron_proxy.config.loading import parse_config
 from iron_proxy.config.problems import Problems
-from iron_proxy.secret_sources.registry import SourceContext, build_source
+from iron_proxy.secret_sources.registry import SourceContext, build_source, describe
 from iron_proxy.secret_sources.source import Source
 
 
@@ -78,3 +79,45 @@ def test_a_problem_names_its_place(yaml: str, problem: str) -> None:
     _, problems = build(yaml)
 
     assert any(problem in line for line in problems), problems
+
+
+async def test_a_file_may_hold_base64(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("ZnJvbS1maWxl\n")
+
+    source, problems = build(f"source: {{type: file, path: {path}, base64: true}}")
+
+    assert source is not None
+    assert not problems
+    assert (await source.get()).reveal() == "from-file"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "description"),
+    [
+        ("source: {type: env, var: K}", "env K"),
+        ("source: {type: file, path: /run/key}", "file /run/key"),
+        ("source: {type: env, var: J, json_key: a}", "env J, key a"),
+    ],
+    ids=["env", "file", "json_key"],
+)
+def test_a_source_is_described_for_people(yaml: str, description: str) -> None:
+    source, _ = build(yaml)
+
+    assert source is not None
+    assert describe(source) == description
+
+
+def test_another_source_is_described_by_its_name() -> None:
+    assert describe(FakeSource("elsewhere", "x")) == "elsewhere"
+
+
+def test_a_value_with_lines_is_told_with_its_place_unless_it_is_json(caplog: pytest.LogCaptureFixture) -> None:
+    section = parse_config("source: {type: env, var: K}\nother: {type: env, var: K, json_key: a}\n", "test.yaml")
+    context = SourceContext({"K": "{\n}"})
+
+    build_source(section, context)
+    build_source(section, context, "other")
+
+    [record] = caplog.records
+    assert vars(record)["fields"]["place"] == "source"

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from tests.fakes.secret_source import FakeSource
 
-from iron_proxy.secret_sources.source import Secret, Source
+from iron_proxy.secret_sources.known_values import KNOWN_VALUES
+from iron_proxy.secret_sources.source import Secret, Source, close_source, holds_line_breaks
 
 VALUE = "sk-canary-71c0"
 SECRET = Secret("OPENAI_API_KEY", VALUE)
@@ -96,3 +97,23 @@ async def test_the_fake_yields_its_values_in_turn() -> None:
 
     assert [(await source.get()).reveal() for _ in range(3)] == ["one", "two", "two"]
     assert await source.get() is await source.get()
+
+
+@pytest.mark.parametrize(
+    ("value", "is_so"), [("a\nb", True), ("a\r", True), ("\0", True), ("a\tb é", False), ("", False)]
+)
+def test_line_breaks_and_nul_are_what_headers_cannot_hold(value: str, is_so: bool) -> None:
+    assert holds_line_breaks(value) is is_so
+
+
+async def test_only_a_source_that_can_be_closed_is() -> None:
+    await close_source(None)
+    await close_source(FakeSource("K", "one"))
+
+
+def test_a_secret_is_known_to_the_last_wall_from_the_start() -> None:
+    secret = Secret("NAME", "sk-canary-last-wall-0001")
+
+    masked, names = KNOWN_VALUES.mask(b'{"path":"/sk-canary-last-wall-0001"}')
+
+    assert (masked, names) == (b'{"path":"/[masked:NAME]"}', (secret.name,))
