@@ -20,7 +20,7 @@ def names(pattern: str) -> list[str]:
 
 @pytest.mark.parametrize("name", [*names("proxy.yaml"), "iron-proxy.example.yaml"])
 def test_an_example_configuration_loads_without_a_complaint(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(EXAMPLES / "python-transform"))
+    monkeypatch.syspath_prepend(str(EXAMPLES / "python_transforms"))
 
     config, problems = examine_config(str(EXAMPLES / name), {})
     pipeline = build_pipeline(config, {})

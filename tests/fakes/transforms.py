@@ -41,6 +41,25 @@ class FakeResponseTransform(FakeTransform):
         return self._on_response(exchange)
 
 
+class FakeObserver(FakeTransform):
+    """The same, and does `on_refused` to each request that a transform before it refused."""
+
+    def __init__(
+        self,
+        name: str,
+        on_refused: Callable[[Exchange], None] = lambda exchange: None,
+        *,
+        scopes: frozenset[Scope] = frozenset(Scope),
+    ) -> None:
+        super().__init__(name, scopes=scopes)
+        self.refused = 0
+        self._on_refused = on_refused
+
+    def on_refused(self, exchange: Exchange) -> None:
+        self.refused += 1
+        self._on_refused(exchange)
+
+
 class FakeAllowlist(FakeTransform):
     """Admits the hosts it is given, and no others."""
 

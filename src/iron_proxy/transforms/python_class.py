@@ -3,7 +3,7 @@ A transform written by the user: `name: python`, with `class: "package.module:Cl
 
 The class is a builder like the built-in ones: it is called with its configuration section and the context, and follows
 `pipeline/transform.py`. Keys of `config:` that it does not read are reported for it. What its own code raises may
-quote anything, so only the type of such an error is told.
+quote anything, so only the type of such an error is told. How it runs is `foreign_transform.py`.
 """
 
 import inspect
@@ -15,6 +15,7 @@ from iron_proxy.errors import ConfigError
 from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.pipeline.transform import RequestTransform, Scope, TransformContext
 from iron_proxy.pipeline.verdict import Reject, Verdict
+from iron_proxy.transforms.foreign_transform import DEFAULT_DEADLINE, ForeignTransform
 
 
 class NotBuilt:
@@ -33,14 +34,15 @@ class UnusableTransform(ValueError):
 
 
 def build(section: Section, context: TransformContext) -> RequestTransform:
-    """From `class` and `config`."""
+    """From `class`, `deadline` and `config`."""
     reference = section.required_text("class", "is required: the class as package.module:Class")
+    deadline = section.duration("deadline", DEFAULT_DEADLINE, positive=True)
     settings = section.section_or_empty("config")
     section.finish()
     if not reference:
         return NotBuilt()
     try:
-        return build_foreign(load_class(reference), settings, context)
+        return build_foreign(load_class(reference), settings, context, deadline)
     except UnusableTransform as unusable:
         section.problem("class", f'"{reference}": {unusable}')
         return NotBuilt()
@@ -55,7 +57,7 @@ def load_class(reference: str) -> Any:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
         raise UnusableTransform(f"there is no module {error.name}; is it installed where iron-proxy runs?") from error
-    except Exception as error:  # noqa: BLE001  # foreign code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # foreign code may raise anything
         refuse("importing the module", error)
     try:
         return getattr(module, attribute)
@@ -63,7 +65,9 @@ def load_class(reference: str) -> Any:
         raise UnusableTransform(f"the module has no {attribute}") from None
 
 
-def build_foreign(builder: Any, settings: Section, context: TransformContext) -> RequestTransform:
+def build_foreign(
+    builder: Any, settings: Section, context: TransformContext, deadline: float = DEFAULT_DEADLINE
+) -> RequestTransform:
     """Call a foreign builder and check that what it returns follows the protocol. Raises UnusableTransform."""
     if not callable(builder):
         raise UnusableTransform("is not a class")
@@ -71,11 +75,11 @@ def build_foreign(builder: Any, settings: Section, context: TransformContext) ->
         transform = builder(settings, context)
     except ConfigError:
         raise
-    except Exception as error:  # noqa: BLE001  # foreign code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # foreign code may raise anything
         refuse("building the transform", error)
     settings.finish()
     _check_protocol(transform)
-    return transform  # type: ignore[no-any-return]  # checked just above: foreign code has no static type
+    return ForeignTransform(transform, deadline)
 
 
 def _check_protocol(transform: Any) -> None:
@@ -86,11 +90,11 @@ def _check_protocol(transform: Any) -> None:
         raise UnusableTransform("its name must be a text")
     if not isinstance(transform.scopes, frozenset) or not all(isinstance(scope, Scope) for scope in transform.scopes):
         raise UnusableTransform("its scopes must be a frozenset of Scope members")
-    for method in ("on_request", "on_response"):
+    for method in ("on_request", "on_response", "aclose"):
         if hasattr(transform, method) and not inspect.iscoroutinefunction(getattr(transform, method)):
             raise UnusableTransform(f"its {method} must be an async function")
 
 
-def refuse(what: str, error: Exception) -> NoReturn:
+def refuse(what: str, error: Exception | SystemExit) -> NoReturn:
     """Raise UnusableTransform for an error of foreign code: its type, never its text."""
     raise UnusableTransform(f"{what} raised {type(error).__name__}") from error

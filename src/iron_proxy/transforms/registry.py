@@ -15,6 +15,7 @@ from iron_proxy.config.problems import did_you_mean
 from iron_proxy.config.section import Section
 from iron_proxy.errors import ConfigError
 from iron_proxy.pipeline.transform import RequestTransform, TransformBuilder, TransformContext
+from iron_proxy.transforms.foreign_transform import DEFAULT_DEADLINE
 from iron_proxy.transforms.python_class import UnusableTransform, build_foreign, refuse
 
 BUILT_IN: Mapping[str, str] = {
@@ -97,10 +98,12 @@ def _offered_builder(name: str) -> TransformBuilder | None:
     def build(section: Section, context: TransformContext) -> RequestTransform:
         try:
             builder = offers[0].load()
-        except Exception as error:  # noqa: BLE001  # foreign code may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # foreign code may raise anything
             refuse(f'transform "{name}": importing its package', error)
+        # The one key that is not the transform's own.
+        deadline = section.duration("deadline", DEFAULT_DEADLINE, positive=True)
         try:
-            return build_foreign(builder, section, context)
+            return build_foreign(builder, section, context, deadline)
         except UnusableTransform as unusable:
             raise UnusableTransform(f'transform "{name}": {unusable}') from unusable
 

@@ -1,5 +1,6 @@
 """A user's class enters by the same door, and what is wrong with it is told without its own words."""
 
+import asyncio
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -8,12 +9,13 @@ import pytest
 
 from iron_proxy.config.loading import parse_config
 from iron_proxy.config.section import Section
-from iron_proxy.errors import ConfigError
+from iron_proxy.errors import ConfigError, TransformError
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.request import Request
 from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.pipeline.transform import Scope, TransformContext
 from iron_proxy.pipeline.verdict import CONTINUE, Reject, Verdict
+from iron_proxy.transforms.foreign_transform import ForeignTransform
 from iron_proxy.transforms.python_class import NotBuilt, build
 
 CONTEXT = TransformContext(environment={"A": "b"}, max_request_body_bytes=None)
@@ -31,6 +33,22 @@ class Greeting:
     async def on_request(self, exchange: Exchange) -> Verdict:
         exchange.annotate("word", self.word)
         return CONTINUE
+
+
+class Waiting(Greeting):
+    async def on_request(self, exchange: Exchange) -> Verdict:
+        await asyncio.Event().wait()
+        return CONTINUE
+
+
+class Exiting(Greeting):
+    def __init__(self, settings: Section, context: TransformContext) -> None:
+        sys.exit(CANARY)
+
+
+class SynchronousClose(Greeting):
+    def aclose(self) -> None:
+        pass
 
 
 class Raising(Greeting):
@@ -68,7 +86,11 @@ def incomplete(settings: Section, context: TransformContext) -> Any:
 @pytest.fixture(autouse=True)
 def user_module(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("user_transforms")
-    for member in (Greeting, Raising, Complaining, Nameless, Unscoped, Synchronous, SynchronousResponse, incomplete):
+    classes = (
+        Greeting, Waiting, Raising, Exiting, Complaining, Nameless, Unscoped, Synchronous, SynchronousResponse,
+        SynchronousClose,
+    )  # fmt: skip
+    for member in (*classes, incomplete):
         setattr(module, member.__name__, member)
     module.constant = 3  # type: ignore[attr-defined]  # a module of a user's holds anything
     monkeypatch.setitem(sys.modules, "user_transforms", module)
@@ -85,8 +107,9 @@ async def test_a_class_is_built_with_its_own_section_and_the_context() -> None:
     transform = build(section, CONTEXT)
 
     assert section.problems.errors == []
-    assert isinstance(transform, Greeting)
-    assert transform.context is CONTEXT
+    assert isinstance(transform, ForeignTransform)
+    assert isinstance(transform.inner, Greeting)
+    assert transform.inner.context is CONTEXT
     assert await transform.on_request(exchange) is CONTINUE
     assert exchange.notes == {"word": "ahoy"}
 
@@ -96,8 +119,32 @@ def test_a_class_without_settings_gets_an_empty_section() -> None:
 
     transform = build(section, CONTEXT)
 
-    assert isinstance(transform, Greeting)
-    assert transform.word == "hello"
+    assert isinstance(transform, ForeignTransform)
+    assert vars(transform.inner)["word"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "problem"),
+    [
+        ("deadline: soon", 'deadline: time: invalid duration "soon"'),
+        ("deadline: -1s", "deadline: must be positive; got -1s"),
+    ],
+    ids=["no duration", "negative"],
+)
+def test_a_deadline_that_is_none_is_told(yaml: str, problem: str) -> None:
+    section = section_of(f'class: "user_transforms:Greeting"\n{yaml}\n')
+
+    build(section, CONTEXT)
+
+    assert section.problems.errors == [f"test.yaml:2: {problem}"]
+
+
+async def test_a_transform_that_waits_longer_than_its_deadline_fails_its_request() -> None:
+    section = section_of('class: "user_transforms:Waiting"\ndeadline: 10ms\n')
+    transform = build(section, CONTEXT)
+
+    with pytest.raises(TransformError, match=r"took longer than 0\.01 s"):
+        await transform.on_request(Exchange(Request("GET", "https", Target("a.test", 443), b"/")))
 
 
 def test_a_key_that_the_class_does_not_read_is_reported() -> None:
@@ -118,6 +165,8 @@ def test_a_key_that_the_class_does_not_read_is_reported() -> None:
         pytest.param("user_transforms:Absent", "the module has no Absent", id="no attribute"),
         pytest.param("user_transforms:constant", "is not a class", id="not callable"),
         pytest.param("user_transforms:Raising", "building the transform raised ValueError", id="raises"),
+        pytest.param("user_transforms:Exiting", "building the transform raised SystemExit", id="ends the process"),
+        pytest.param("user_transforms:SynchronousClose", "its aclose must be an async function", id="close not async"),
         pytest.param(
             "user_transforms:incomplete", "lacks scopes, on_request of the transform protocol", id="incomplete"
         ),

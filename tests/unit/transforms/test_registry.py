@@ -12,6 +12,7 @@ from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.pipeline.transform import RequestTransform, Scope, TransformContext
 from iron_proxy.pipeline.verdict import CONTINUE, Verdict
 from iron_proxy.transforms import registry
+from iron_proxy.transforms.foreign_transform import ForeignTransform
 from iron_proxy.transforms.python_class import UnusableTransform
 from iron_proxy.transforms.registry import BUILT_IN, NOT_YET, build_transforms, builder_for
 
@@ -142,8 +143,18 @@ def test_an_installed_package_offers_a_transform(monkeypatch: pytest.MonkeyPatch
     (transform,) = build_transforms(configured("transforms: [{name: mine, config: {word: x}}]"), CONTEXT)
 
     assert asked == ["iron_proxy.transforms mine"]
-    assert isinstance(transform, Offered)
-    assert transform.word == "x"
+    assert isinstance(transform, ForeignTransform)
+    assert isinstance(transform.inner, Offered)
+    assert transform.inner.word == "x"
+
+
+def test_the_deadline_of_an_offered_transform_stands_beside_its_own_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, f"{__name__}:Offered")
+    monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(Offered=Offered))
+
+    (transform,) = build_transforms(configured("transforms: [{name: mine, config: {word: x, deadline: 1m}}]"), CONTEXT)
+
+    assert vars(transform)["_deadline"] == 60.0
 
 
 def test_packages_are_not_asked_for_a_built_in_name(monkeypatch: pytest.MonkeyPatch) -> None:
