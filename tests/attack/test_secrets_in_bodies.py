@@ -1,12 +1,13 @@
 """SEC, in bodies: tokens are swapped whatever the framing; what cannot be seen whole is not guessed at."""
 
+import base64
 import gzip
 import hashlib
 import json
 
 import pytest
 from tests.conftest import Running
-from tests.fakes.configurations import allowlist
+from tests.fakes.configurations import allowlist, replacement, secrets_of
 from tests.fakes.running_proxy import PROXY_TOKEN, SECRETS, RunningProxy, request
 from tests.fakes.wire_client import ALL_WAYS, SPLITS, TLS_WAYS, Split, Way, way_id
 
@@ -42,7 +43,20 @@ def test_sec_12_a_swapped_body_has_its_own_length(running: Running, way: Way, re
 
 
 @encrypted
-def test_sec_12_a_body_that_a_digest_vouches_for_is_refused(proxy: RunningProxy, way: Way) -> None:
+def test_sec_12_a_digest_of_the_body_is_written_anew(proxy: RunningProxy, way: Way) -> None:
+    old, new = (base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in (PROXY_TOKEN, REAL))
+    fields = f"Content-Digest: sha-256=:{old}:\r\nx-amz-checksum-sha256: {old}\r\n"
+
+    answer = proxy.ask(way, "/upload", host="swap.test", method="POST", headers=fields, body=PROXY_TOKEN.encode())
+
+    seen = proxy.arrived()[-1]
+    assert (answer.status, seen.body) == (200, REAL.encode())
+    assert seen.get_all(b"content-digest") == [f"sha-256=:{new}:".encode()]
+    assert seen.get_all(b"x-amz-checksum-sha256") == [new.encode()]
+
+
+@encrypted
+def test_sec_12_a_body_that_a_wrong_digest_vouches_for_is_refused(proxy: RunningProxy, way: Way) -> None:
     answer = proxy.ask(way, host="swap.test", method="POST", headers="Content-MD5: x\r\n", body=PROXY_TOKEN.encode())
 
     assert (answer.status, proxy.arrived()) == (403, [])
@@ -111,13 +125,77 @@ def test_sec_18_a_body_that_was_cut_short_is_not_sent_as_whole(proxy: RunningPro
 
 
 @encrypted
-def test_sec_21_a_compressed_body_cannot_be_seen_so_a_required_token_is_missing(proxy: RunningProxy, way: Way) -> None:
+def test_sec_15_a_large_body_is_swapped_on_its_way_where_nothing_is_required(running: Running, way: Way) -> None:
+    proxy = running(transforms=[allowlist(), secrets_of(replacement("SEC_REP", match_body=True))])
+    body = (PROXY_TOKEN + "x" * 100_000) * 30
+
+    answer = proxy.ask(way, "/upload", host="swap.test", method="POST", body=body.encode())
+
+    expected = body.replace(PROXY_TOKEN, REAL).encode()
+    assert answer.body.decode() == f"{len(expected)} {hashlib.sha256(expected).hexdigest()}"
+    assert annotations(proxy)["swapped"] == [{"secret": "SEC_REP", "locations": ["body"]}]
+
+
+@encrypted
+def test_sec_15_what_comes_behind_a_promised_length_keeps_it(running: Running, way: Way) -> None:
+    proxy = running(transforms=[allowlist(), secrets_of(replacement("SEC_REP", match_body=True))])
+    body = b"x" * 3_000_000 + PROXY_TOKEN.encode()
+
+    answer = proxy.ask(way, "/upload", host="swap.test", method="POST", body=body)
+
+    assert answer.body.decode() == f"{len(body)} {hashlib.sha256(body).hexdigest()}"
+    assert annotations(proxy) == {"body_truncated": True, "token_unswapped": ["body"]}
+
+
+@encrypted
+def test_sec_18_a_secret_that_cannot_be_had_breaks_a_streaming_body_off(running: Running, way: Way) -> None:
+    proxy = running(transforms=[allowlist(), secrets_of(replacement("NOT_SET", match_body=True))])
+    host = proxy.authority(way, "swap.test")
+    size = len(PROXY_TOKEN)
+
+    with proxy.open(way, "swap.test") as session:
+        proxy.started += 1
+        session.send(request("/upload", host, method="POST", headers="Transfer-Encoding: chunked\r\n"))
+        session.send(b"5\r\nfirst\r\n")
+        proxy.wait_for_arrival(way, "/upload")
+        session.send(f"{size:x}\r\n{PROXY_TOKEN}\r\n0\r\n\r\n".encode())
+        session.read_to_end()
+
+    error = 'secret "NOT_SET" is unavailable, and its token is in a body that is being sent'
+    assert proxy.last_record()["error"] == error
+    assert not [seen for seen in proxy.arrived() if seen.is_complete]
+
+
+@encrypted
+def test_sec_21_a_compressed_body_is_decoded_swapped_and_coded_again(proxy: RunningProxy, way: Way) -> None:
     body = gzip.compress(PROXY_TOKEN.encode())
 
-    answer = proxy.ask(way, host="swap.test", method="POST", headers="Content-Encoding: gzip\r\n", body=body)
+    answer = proxy.ask(way, "/upload", host="swap.test", method="POST", headers="Content-Encoding: gzip\r\n", body=body)
+
+    assert answer.status == 200
+    assert gzip.decompress(proxy.arrived()[-1].body) == REAL.encode()
+
+
+@encrypted
+@pytest.mark.parametrize("coding", ["compress", "gzip"], ids=["not known", "not what it says"])
+def test_sec_21_where_it_cannot_be_decoded_a_required_token_is_missing(
+    proxy: RunningProxy, way: Way, coding: str
+) -> None:
+    headers = f"Content-Encoding: {coding}\r\n"
+
+    answer = proxy.ask(way, host="swap.test", method="POST", headers=headers, body=PROXY_TOKEN.encode())
 
     assert (answer.status, proxy.arrived()) == (403, [])
     assert annotations(proxy)["reject_reason"] == "encoded_body"
+
+
+@encrypted
+def test_sec_21_a_bomb_is_not_decoded(proxy: RunningProxy, way: Way) -> None:
+    body = gzip.compress(bytes(100_000_000))
+
+    answer = proxy.ask(way, host="swap.test", method="POST", headers="Content-Encoding: gzip\r\n", body=body)
+
+    assert (answer.status, proxy.arrived()) == (413, [])
 
 
 BODIES = {
@@ -138,8 +216,40 @@ def test_sec_23_a_token_is_swapped_in_any_kind_of_body(proxy: RunningProxy, way:
     assert proxy.arrived()[-1].body == body.replace(PROXY_TOKEN, REAL).encode()
 
 
+SPELLINGS = {
+    "json": ("application/json", b'{"key": "\\u0070roxy-token-rep-0001"}', b'{"key": "%b"}'),
+    "form": ("application/x-www-form-urlencoded", b"a=1&k=%70roxy-token-rep%2d0001", b"a=1&k=%b"),
+}
+
+
 @encrypted
-def test_sec_23_an_escaped_token_counts_as_missing(proxy: RunningProxy, way: Way) -> None:
+@pytest.mark.parametrize(("kind", "body", "expected"), SPELLINGS.values(), ids=SPELLINGS)
+def test_sec_23_an_escaped_token_is_swapped(
+    proxy: RunningProxy, way: Way, kind: str, body: bytes, expected: bytes
+) -> None:
+    answer = proxy.ask(
+        way, "/upload", host="swap.test", method="POST", headers=f"Content-Type: {kind}\r\n", body=body
+    )
+
+    assert answer.status == 200
+    assert proxy.arrived()[-1].body == expected % REAL.encode()
+
+
+@encrypted
+def test_sec_23_a_boundary_that_is_the_token_stays(proxy: RunningProxy, way: Way) -> None:
+    kind = f"Content-Type: multipart/form-data; boundary={PROXY_TOKEN}\r\n"
+    body = f"--{PROXY_TOKEN}\r\n\r\n%b\r\n--{PROXY_TOKEN}--\r\n".encode()
+
+    answer = proxy.ask(
+        way, "/upload", host="swap.test", method="POST", headers=kind, body=body % PROXY_TOKEN.encode()
+    )
+
+    assert answer.status == 200
+    assert proxy.arrived()[-1].body == body % REAL.encode()
+
+
+@encrypted
+def test_sec_23_an_escaped_token_counts_as_missing_where_it_may_be_no_json(proxy: RunningProxy, way: Way) -> None:
     body = b'{"key": "\\u0070roxy-token-rep-0001"}'
 
     answer = proxy.ask(way, host="swap.test", method="POST", body=body)

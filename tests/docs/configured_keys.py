@@ -8,7 +8,7 @@ from tests.structure.source_tree import PACKAGE, dotted, tree_of
 # Methods of `Section` that read a key (or, of `not_available`, refuse several).
 READING = {
     "boolean", "choice", "duration", "has", "integer", "not_available", "required_text", "section", "section_or_empty",
-    "sections", "text", "texts", "texts_with_lines",
+    "sections", "text", "texts", "texts_or_sections", "texts_with_lines",
 }  # fmt: skip
 
 

@@ -128,7 +128,7 @@ def test_a_whole_configuration_in_a_page_loads(block: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("block", FRAGMENTS)
 def test_a_list_of_transforms_in_a_page_loads(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "examples" / "python-transform"))
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "python_transforms"))
 
     assert problems_of(f"dns: {{enabled: false}}\nproxy: {{https_listen: off}}\n{block}", tmp_path) == []
 

@@ -67,10 +67,13 @@ def test_a_call_is_answered(
     )
 
 
+@pytest.mark.parametrize("match_body", [False, True], ids=["", "match_body"])
 @pytest.mark.parametrize("host", ["ok.test", "swap.test"])
-def test_a_chat_is_answered_message_by_message(running: Running, serving_origin: Http2Origin, host: str) -> None:
-    """Not where an entry says `match_body`: that has to see the whole body before it decides."""
-    proxy = running(transforms=[allowlist(), secrets_of(replacement("SEC_REP"))])
+def test_a_chat_is_answered_message_by_message(
+    running: Running, serving_origin: Http2Origin, host: str, match_body: bool
+) -> None:
+    """Also where bodies are searched: only an entry that requires its token there would have to see the whole one."""
+    proxy = running(transforms=[allowlist(), secrets_of(replacement("SEC_REP", match_body=match_body))])
     metadata = [TOKEN] if host == "swap.test" else []
     with speak(proxy, host=host, port=serving_origin.port) as peer:
         proxy.started += 1
@@ -83,6 +86,30 @@ def test_a_chat_is_answered_message_by_message(running: Running, serving_origin:
 
     assert len(unframed(answer.body)[0]) == 5
     assert answer.trailers[0] == (b"grpc-status", b"0")
+
+
+def test_a_chat_is_swapped_message_by_message(running: Running, serving_origin: Http2Origin) -> None:
+    """A secret as long as its token, so that the lengths in messages stay true; on its way back it is scrubbed."""
+    real = "R" * len(PROXY_TOKEN)
+    secrets = secrets_of(replacement("SEC_REP", match_body=True))
+    proxy = running(transforms=[allowlist(), secrets], env={"SEC_REP": real})
+    proxy.secrets = [real]
+    serving_origin.begin_test()
+    with speak(proxy, host="swap.test", port=serving_origin.port) as peer:
+        proxy.started += 1
+        stream = peer.begin("/tests.Calls/Chat", "POST", [*GRPC_HEADERS], end=False)
+        for number in range(1, 4):
+            peer.send(stream, framed(PROXY_TOKEN.encode()))
+            peer.until(lambda number=number: peer.answers[stream].size == (5 + len(real)) * number)  # type: ignore[misc]  # bound
+        peer.end(stream)
+        answer = peer.answer(stream)
+
+    assert unframed(answer.body)[0] == [PROXY_TOKEN.encode()] * 3
+    assert bytes(serving_origin.requests[0].body) == framed(*[real.encode()] * 3)
+    assert proxy.last_record()["request_transforms"][-1]["annotations"] == {
+        "body_streamed": True,
+        "swapped": [{"secret": "SEC_REP", "locations": ["body"]}],
+    }
 
 
 def test_a_status_without_a_body_is_passed_on(proxy: RunningProxy, origin: Http2Origin) -> None:

@@ -43,6 +43,9 @@ SECRETS = {
 }
 PROXY_TOKEN = "proxy-token-rep-0001"
 
+# What the last wall before the log says when it had to mask a secret (runtime/last_wall.py).
+WALL_HIT = "secret masked in log output"
+
 Line = dict[str, Any]
 Configuration = Mapping[str, Any] | str
 
@@ -124,6 +127,7 @@ class RunningProxy:
         status = self.wait_for_exit(10.5)
         assert status == 0, "".join(self.lines[-5:])
         assert len(self.records()) == self.started
+        assert not [line for line in self.parsed() if line["msg"] == WALL_HIT]
 
     def wait_for_exit(self, timeout: float = 10.5) -> int:
         """The exit status, once all of stderr has been read."""
@@ -301,6 +305,8 @@ class RunningProxy:
         lines = self.parsed(self._lines_before)
         assert len(self.records()) == self.started, "more records than requests"
         assert not [line for line in lines if line["msg"] in ("connection failed", "event loop error")], lines
+        # The last wall masks what must not be there, which would hide a leak from the line below.
+        assert not [line for line in lines if line["msg"] == WALL_HIT], lines
         check_confined(self.secrets, json.dumps(lines).encode(), "stderr")
         if not self.may_leak:
             check_confined(self.secrets, received, "what clients received")

@@ -63,12 +63,16 @@ CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
         ("pipeline/pipeline.py",),
     ),
     (
-        # `client_identity.py` compares a client's password with what the client says it is.
+        # `client_identity.py` compares a client's password with what the client says it is; `examination.py` tells
+        # people what is odd about a value.
         "a secret is revealed where it is used",
         lambda name: name.endswith(".reveal"),
         (
             "transforms/secrets/replace.py",
             "transforms/secrets/inject.py",
+            "transforms/secrets/redact.py",
+            "transforms/secrets/message_swaps.py",
+            "transforms/secrets/examination.py",
             "secret_sources/json_key.py",
             "proxy/client_identity.py",
         ),
@@ -94,9 +98,10 @@ CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
         ),
     ),
     (
+        # A value is refreshed in the background, when the request that saw it expire has long ended.
         "tasks have parents",
         lambda name: name.endswith("loop.create_task") or name in ("asyncio.create_task", "asyncio.ensure_future"),
-        (),
+        ("secret_sources/expiring_value.py",),
     ),
     ("nothing is evaluated", lambda name: name in ("eval", "exec", "pickle.loads", "pickle.load"), ()),
 ]

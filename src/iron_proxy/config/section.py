@@ -160,6 +160,19 @@ class Section:
                 self.problems.error(line, f"{self._path_of(key)}[{index}]", "must be a string")
         return result
 
+    def texts_or_sections(self, key: str) -> "list[tuple[str, int] | Section]":
+        """A list whose elements are strings, each with its line, or mappings; absent is the empty list."""
+        result: list[tuple[str, int] | Section] = []
+        for index, node in enumerate(self._sequence(key, "a list of strings or mappings")):
+            line, path = node.start_mark.line + 1, f"{self._path_of(key)}[{index}]"
+            if isinstance(node, ScalarNode):
+                result.append((str(node.value), line))
+            elif isinstance(node, MappingNode):
+                result.append(Section(node, path, self.problems))
+            else:
+                self.problems.error(line, path, "must be a string or a mapping")
+        return result
+
     def section(self, key: str) -> "Section | None":
         """A nested mapping, or None when absent or null."""
         node = self._node(key)

@@ -4,6 +4,7 @@ What was seen, held against what should have been: every difference is a surpris
 Pure. The demo succeeds when nothing here has anything to say; `cli/demo.py` turns that into the exit status.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,8 @@ def _at_client(step: Step, client: ClientView) -> Iterator[str]:
         yield f"the proxy's DNS server answered {_listed(client.dns_answer)} and not the proxy's own address {PROXY_IP}"
     if not client.error and client.messages != expected_messages(step):
         yield f"the client received {_listed(client.messages)} where {_listed(expected_messages(step))} was due"
+    if not client.error and step.echo is not None and client.body != json.dumps(step.echo):
+        yield "the client did not read its own proxy token in what the origin sent back"
     for secret in SECRETS:
         if secret.value in client.received:
             yield f"the client saw the real {secret.name}"
@@ -118,15 +121,25 @@ def _in_audit(step: Step, record: AuditRecord | None) -> Iterator[str]:
         swapped = [{"secret": step.secret.name, "locations": [step.location]}]
     if swapped_in(record) != swapped:
         yield f"its audit line says swapped: {_swaps(swapped_in(record))} where {_swaps(swapped)} was due"
+    redacted: list[Swap] = []
+    if step.secret is not None and step.echo is not None:
+        redacted = [{"secret": step.secret.name, "locations": ["body"], "count": 1}]
+    if redacted_in(record) != redacted:
+        yield f"its audit line says redacted: {_swaps(redacted_in(record))} where {_swaps(redacted)} was due"
 
 
 def swapped_in(record: AuditRecord) -> list[Swap]:
     """What an audit record says was swapped."""
-    return [
-        swap
-        for trace in record.get("request_transforms", [])
-        for swap in trace.get("annotations", {}).get("swapped", [])
-    ]
+    return _noted(record, "request_transforms", "swapped")
+
+
+def redacted_in(record: AuditRecord) -> list[Swap]:
+    """What an audit record says was taken out of the answer."""
+    return _noted(record, "response_transforms", "redacted")
+
+
+def _noted(record: AuditRecord, traces: str, name: str) -> list[Swap]:
+    return [note for trace in record.get(traces, []) for note in trace.get("annotations", {}).get(name, [])]
 
 
 def _in_tunnel_audit(record: AuditRecord | None) -> Iterator[str]:

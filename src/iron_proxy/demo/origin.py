@@ -1,10 +1,11 @@
 """
 The demo's internet: an HTTPS server in the manner of httpbin, with certificates of its own CA.
 
-It writes down every request as it arrives, which is how the demo knows what left the proxy. It never sends a request's
-headers back: what the client may see and what the origin saw are to be told apart.
+It writes down every request as it arrives, which is how the demo knows what left the proxy. At `/headers` it sends the
+credentials of a request back, as careless services do: the proxy has to take them out.
 """
 
+import json
 import ssl
 import threading
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from iron_proxy.demo.observation import OriginView
-from iron_proxy.demo.scenario import EVENTS
+from iron_proxy.demo.scenario import CREDENTIAL_HEADERS, EVENTS
 from iron_proxy.demo.websocket_frame import CLOSE, read_frame, serialize_frame
 from iron_proxy.protocols.websocket_handshake import expected_accept
 
@@ -23,6 +24,11 @@ BODY = b'{"ok": true}'
 EVENT_PATIENCE = 2.0
 # No connection of the demo is silent for so long; one that is must not keep a thread.
 _SOCKET_TIMEOUT = 10.0
+
+
+def echo_of(view: OriginView) -> bytes:
+    """What `/headers` answers: the credentials as they arrived."""
+    return json.dumps({name: value for name, value in view.headers if name in CREDENTIAL_HEADERS}).encode()
 
 
 class Origin:
@@ -104,6 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._echo_messages(view)
             case "/sse":
                 self._send_events()
+            case "/headers":
+                self._answer(echo_of(view))
             case _:
                 self._answer()
 
@@ -112,12 +120,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # the name is the standard library's
         """Say nothing: the report shows what arrived."""
 
-    def _answer(self) -> None:
+    def _answer(self, body: bytes = BODY) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(BODY)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(BODY)
+        self.wfile.write(body)
 
     def _echo_messages(self, view: OriginView) -> None:
         self.close_connection = True

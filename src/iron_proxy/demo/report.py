@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from iron_proxy.demo.checks import Surprises, swapped_in
+from iron_proxy.demo.checks import Surprises, redacted_in, swapped_in
 from iron_proxy.demo.observation import ClientView, DemoRun, Observation, OriginView
 from iron_proxy.demo.scenario import BLOCKED_HOST, EVENTS, MESSAGE, SECRETS, STEPS, Kind, Route, Step
 
@@ -107,6 +107,8 @@ def _origin_lines(view: OriginView, step: Step) -> list[Text]:
     lines = [Text(f"{view.method} {view.target}")]
     if step.header is not None:
         lines.append(Text(f"{step.header[0]}: {view.header(step.header[0])}"))
+    if step.echo is not None:
+        lines.append(Text("and sent it back", _QUIET))
     lines.extend(Text(f"the message {message}, and echoed it") for message in view.messages)
     return lines
 
@@ -122,6 +124,7 @@ def _audit_cell(observation: Observation) -> Text:
     if "error" in record:
         lines.append(Text(f"error: {record['error']}", _BAD))
     lines.extend(Text(f"swapped {swap['secret']} in {_joined(swap['locations'])}") for swap in swapped_in(record))
+    lines.extend(Text(f"redacted it in the answer's {_joined(each['locations'])}") for each in redacted_in(record))
     if observation.tunnel_audit is not None:
         lines.append(Text(f"+ one for the tunnel: {observation.tunnel_audit.get('action')}", _QUIET))
     return _lines(*lines)
@@ -151,7 +154,10 @@ def _verdict(run: DemoRun, surprises: Surprises) -> Text:
     if not surprises.sentences:
         return _lines(
             Text(f"All {len(run.observations)} requests went as they should, in {run.seconds:.1f} s.", _GOOD),
-            Text(f"The client never held a real secret. {BLOCKED_HOST} was neither looked up nor reached."),
+            Text(
+                "The client never held a real secret, not even where the origin sent one back. "
+                f"{BLOCKED_HOST} was neither looked up nor reached."
+            ),
         )
     count = len(surprises.sentences)
     title = Text(f"{count} surprise{'s' if count > 1 else ''} (the proxy's log: iron-proxy demo --json)", _BAD)

@@ -12,6 +12,10 @@ ALLOWED_HOST = "httpbin.org"
 BLOCKED_HOST = "example.com"
 HOSTS = (ALLOWED_HOST, BLOCKED_HOST)
 
+# The origin sends these back at ECHO_PATH.
+CREDENTIAL_HEADERS = ("Authorization", "X-Internal")
+ECHO_PATH = "/headers"
+
 MESSAGE = "hello"
 EVENTS = ("one", "two", "three")
 
@@ -81,6 +85,11 @@ class Step:
         """The header as the origin must see it."""
         return None if self.header is None else (self.header[0], self._swapped(self.header[1]))
 
+    @property
+    def echo(self) -> dict[str, str] | None:
+        """What the client must be told of its credentials by an origin that sends them back: its own tokens."""
+        return dict([self.header]) if self.path == ECHO_PATH and self.header is not None else None
+
     def _swapped(self, text: str) -> str:
         return text if self.secret is None else text.replace(self.secret.token, self.secret.value)
 
@@ -92,7 +101,7 @@ STEPS = (
         3,
         "secret in Authorization",
         Route.CONNECT,
-        "/headers",
+        ECHO_PATH,
         header=("Authorization", f"Bearer {OPENAI_API_KEY.token}"),
         secret=OPENAI_API_KEY,
         location="header:Authorization",
@@ -101,7 +110,7 @@ STEPS = (
         4,
         "secret in a custom header",
         Route.SOCKS5,
-        "/headers",
+        ECHO_PATH,
         header=("X-Internal", INTERNAL_TOKEN.token),
         secret=INTERNAL_TOKEN,
         location="header:X-Internal",

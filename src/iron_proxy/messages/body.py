@@ -6,6 +6,7 @@ what a transform sees, never what goes on the wire); a body that ends improperly
 end improperly on the other side too.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from iron_proxy.messages.headers import Pair
@@ -133,7 +134,7 @@ class Body:
         """
         if self._streamed or self._next:
             return None
-        size = sum(map(len, self._retained))
+        size = sum(map(len, self._retained)) if self._retained else 0
         while not self._ended and self._source is not None and size <= limit:
             piece = self._source.read_body_nowait()
             if piece is None:
@@ -163,3 +164,39 @@ class Body:
         self._next = 0
         self._streamed = False
         self.length = len(content)
+
+    def stream_through(self, wrap: Callable[[BodySource], BodySource], length: int | None) -> None:
+        """
+        Let `wrap` change the body on its way: it is given all of this one as a source, and yields what is forwarded.
+
+        `length` is what comes out of it, None where only its end will tell. Only before a piece has streamed past.
+        """
+        if self._streamed:
+            raise RuntimeError("the body has already streamed past")
+        original = Body(self._source, self.length)
+        original._retained, original._ended = self._retained, self._ended
+        original._drops_trailers = self._drops_trailers
+        self._source = wrap(_Original(original))
+        self._retained, self._next, self._ended = [], 0, False
+        self.length = length
+
+
+class _Original:
+    """What a body was before it was wrapped, with what has been read of it, as a source."""
+
+    __slots__ = ("_body", "trailers")
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.trailers: list[Pair] = []
+
+    async def read_body(self) -> bytes:
+        return await self._body.read() or self._end()
+
+    def read_body_nowait(self) -> bytes | None:
+        piece = self._body.read_nowait()
+        return self._end() if piece == b"" else piece
+
+    def _end(self) -> bytes:
+        self.trailers = self._body.trailers
+        return b""

@@ -39,6 +39,8 @@ class Fields(tuple[Pair, ...]):
     head: tuple[tuple[bytes, bytes | None, bytes], bytes] | None = None     # protocols/http1/serializer.py
     lines: bytes | None = None              # the same
     sole_token: Any = None                  # transforms/secrets/locations.py
+    answer_shape: Any = None                # transforms/secrets/answer_shape.py
+    sightings: Any = None                   # transforms/secrets/tripwires.py
 
 
 class Headers:

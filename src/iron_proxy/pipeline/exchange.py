@@ -6,6 +6,8 @@ from typing import Any
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.request import Request
 from iron_proxy.messages.response import Response
+from iron_proxy.pipeline.scrub import Scrub, Scrubber
+from iron_proxy.protocols.websocket_messages import MessageRewriting
 
 # What JSON can hold. Annotations end up in the audit record.
 JSONValue = Any
@@ -56,8 +58,26 @@ class Exchange:
     response: Response | None = None
     admission: Admission | None = None          # set by the transform that lets the request pass policy
     body_capture: BodyCapture | None = None
+    scrubbers: tuple[Scrubber, ...] = ()        # what is to be taken out of responses, as it was put into the request
+    scrubs: tuple[Scrub, ...] = ()              # the scrubbers at work; see `begin_scrubbing`
+    rewriting: tuple[MessageRewriting, ...] = ()    # of a WebSocket's text messages, if it opens
     notes: dict[str, JSONValue] = field(default_factory=dict)
 
     def annotate(self, key: str, value: JSONValue) -> None:
         """Note something on the current transform's trace. Never a secret: it is written to the audit log."""
         self.notes[key] = value
+
+    def needs_scrubbing(self, response: Response) -> bool:
+        """Whether the response has to be gone through; not if it is certain already that there is nothing in it."""
+        if self.scrubs:
+            return True
+        for scrubber in self.scrubbers:  # noqa: SIM110  # any() would cost more than what it goes through
+            if not scrubber.finds_nothing(response):
+                return True
+        return False
+
+    def begin_scrubbing(self) -> tuple[Scrub, ...]:
+        """The scrubs of this exchange, the same ones for all its responses."""
+        new = self.scrubbers[len(self.scrubs) :]
+        self.scrubs += tuple(scrubber.begin() for scrubber in new)
+        return self.scrubs

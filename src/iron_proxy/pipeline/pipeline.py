@@ -12,9 +12,11 @@ from typing import NamedTuple
 from iron_proxy.errors import ClientError, IronProxyError, TransformError
 from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Admission, Exchange, JSONValue
+from iron_proxy.pipeline.scrub import run_scrubs
 from iron_proxy.pipeline.transform import (
     AdmittingTransform,
     ClosableTransform,
+    ObservingTransform,
     RequestTransform,
     ResponseTransform,
     Scope,
@@ -98,7 +100,9 @@ class Pipeline:
             if exchange.notes:
                 _move_notes(exchange, trace)
             if verdict is not CONTINUE and not isinstance(verdict, Continue):
-                return _refusal(trace, verdict, name, "request")
+                refusal = _refusal(trace, verdict, name, "request")
+                self._show_refused(run, exchange, traces, scope)
+                return refusal
         if exchange.admission is not None:
             return Permit(exchange.request.target, exchange.request.scheme, exchange.admission)
         return self._without_admission(exchange)
@@ -108,8 +112,25 @@ class Pipeline:
             return Refusal(DEFAULT_DENY, _NO_ADMISSION)
         return Permit(exchange.request.target, exchange.request.scheme, _ADMIT_ALL)
 
+    def _show_refused(self, by: object, exchange: Exchange, traces: Traces, scope: Scope) -> None:
+        """Show a refused request to the transforms that it did not get to; one that notes something is traced."""
+        stopped_at = next(index for index, (_, run) in enumerate(self._runs[scope]) if run is by)
+        for transform in self._transforms[stopped_at + 1 :]:
+            if scope in transform.scopes and isinstance(transform, ObservingTransform):
+                trace: dict[str, JSONValue] = {"name": transform.name, "action": "observe", "duration_ms": 0}
+                try:
+                    transform.on_refused(exchange)
+                except BaseException as error:
+                    if not isinstance(error, Exception):
+                        raise
+                    # The request is refused already, whatever an observer makes of it.
+                    trace["action"], trace["error"] = "error", type(error).__name__
+                if exchange.notes or "error" in trace:
+                    traces.append(trace)
+                    _move_notes(exchange, trace)
+
     async def run_response(self, exchange: Exchange, traces: Traces) -> Refusal | None:
-        """Run the response side, in the same order. None when the response may go to the client."""
+        """Run the response side, in the same order, then the scrubs. None when the response may go to the client."""
         for name, transform in self._for_responses:
             started = perf_counter()
             try:
@@ -123,7 +144,11 @@ class Pipeline:
             _move_notes(exchange, trace)
             if not isinstance(verdict, Continue):
                 return _refusal(trace, verdict, name, "response")
-        return None
+        response = exchange.response
+        if response is None or not exchange.needs_scrubbing(response):
+            return None
+        refused = await run_scrubs(exchange.begin_scrubbing(), response, traces)
+        return None if refused is None else Refusal(*refused)
 
     async def aclose(self) -> None:
         """Close what the transforms own."""

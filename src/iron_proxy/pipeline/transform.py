@@ -46,6 +46,15 @@ class ResponseTransform(Protocol):
 
 
 @runtime_checkable
+class ObservingTransform(Protocol):
+    """Optional: is shown the requests that a transform before it has refused, to annotate them."""
+
+    def on_refused(self, exchange: Exchange) -> None:
+        """Look at `exchange.request` and annotate; nothing can be changed any more. Never waits."""
+        ...
+
+
+@runtime_checkable
 class AdmittingTransform(Protocol):
     """A transform that decides which destinations exist at all (the allowlist)."""
 

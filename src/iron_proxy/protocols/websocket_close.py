@@ -53,19 +53,19 @@ class FrameFollower:
     def _follow_header(self, data: bytes, position: int) -> int:
         """The position behind the header; what is here of one that is cut stays in `_header`."""
         header = self._header
-        while len(header) < (size := _header_size(header)):
+        while len(header) < (size := header_size(header)):
             part = data[position : position + size - len(header)]
             if not part:
                 return position
             header += part
             position += len(part)
-        self._payload_left = _payload_size(header)
+        self._payload_left = payload_size(header)
         self._is_close = header[0] & 0x0F == _CLOSE
         header.clear()
         return position
 
 
-def _header_size(header: bytearray) -> int:
+def header_size(header: bytearray) -> int:
     """How long a header is, as far as its beginning tells."""
     if len(header) < 2:
         return 2
@@ -74,7 +74,8 @@ def _header_size(header: bytearray) -> int:
     return 2 + extended + (_MASK_SIZE if header[1] & _MASKED else 0)
 
 
-def _payload_size(header: bytearray) -> int:
+def payload_size(header: bytearray) -> int:
+    """How long the payload behind a whole header is."""
     length = header[1] & 0x7F
     if length == _LENGTH_16:
         return int.from_bytes(header[2:4])

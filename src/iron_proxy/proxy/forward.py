@@ -19,7 +19,9 @@ from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.request import Request
 from iron_proxy.messages.response import Response
+from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.pipeline.pipeline import Permit
+from iron_proxy.pipeline.scrub import scrubbed_head
 from iron_proxy.protocols.http1.events import ResponseHead
 from iron_proxy.protocols.http1.framing import NO_BODY, Length
 from iron_proxy.proxy.client import Client
@@ -39,7 +41,7 @@ Upstream = UpstreamConnection | Http2Exchange
 
 
 async def forward_whole(
-    client: Client, request: Request, permit: Permit, content: bytes
+    client: Client, request: Request, permit: Permit, content: bytes, exchange: Exchange | None = None
 ) -> tuple[Upstream, ResponseHead]:
     """Send a request whose body is all here; a dead idle connection is replaced. Raises UpstreamError."""
     services = client.services
@@ -54,7 +56,7 @@ async def forward_whole(
             await connection.send_whole(request, content)
             head = await connection.read_head(services.response_header_timeout)
             if head.status < 200:
-                head = await skip_informational(client, connection, head, services.response_header_timeout)
+                head = await skip_informational(client, connection, head, services.response_header_timeout, exchange)
             connection.route.check_status(head.status)
             return connection, head
         except UpstreamDisconnected as error:
@@ -75,17 +77,24 @@ def _may_repeat(error: UpstreamDisconnected, request: Request, connection: Upstr
 
 
 async def forward_streaming(
-    client: Client, request: Request, permit: Permit, uploads: asyncio.TaskGroup
+    client: Client,
+    request: Request,
+    permit: Permit,
+    uploads: asyncio.TaskGroup,
+    exchange: Exchange | None = None,
 ) -> tuple[Upstream, ResponseHead, "asyncio.Task[None]"]:
     """Send a request whose body is still arriving. The upload goes on in `uploads`. Raises UpstreamError."""
     services = client.services
     connection = await _begin(client, request, permit)
     try:
         upload = uploads.create_task(_upload(connection, request.body), name="upload")
-        answer = uploads.create_task(_final_head(client, connection), name="answer")
+        answer = uploads.create_task(_final_head(client, connection, exchange), name="answer")
         await asyncio.wait((upload, answer), return_when=asyncio.FIRST_COMPLETED)
         async with asyncio.timeout(None if answer.done() else services.response_header_timeout):
-            return connection, await answer, upload
+            head = await answer
+        if not client.reader.message_ended:
+            client.keep_alive = False   # an early answer: the rest of the request has no reader
+        return connection, head, upload
     except TimeoutError as error:
         connection.abort()
         raise UpstreamTimeout("the upstream did not answer in time") from error
@@ -125,21 +134,22 @@ async def _upload(connection: Upstream, body: Body) -> None:
         pass                            # it may have answered before it stopped listening: the answer is still read
 
 
-async def _final_head(client: Client, connection: Upstream) -> ResponseHead:
+async def _final_head(client: Client, connection: Upstream, exchange: Exchange | None) -> ResponseHead:
     head = await connection.read_head(_WHILE_UPLOADING)
-    head = await skip_informational(client, connection, head, _WHILE_UPLOADING)
+    head = await skip_informational(client, connection, head, _WHILE_UPLOADING, exchange)
     connection.route.check_status(head.status)
     return head
 
 
 async def skip_informational(
-    client: Client, connection: Upstream, head: ResponseHead, timeout: float
+    client: Client, connection: Upstream, head: ResponseHead, timeout: float, exchange: Exchange | None = None
 ) -> ResponseHead:
     """The final answer behind a first head; 1xx before it go to the client as they come. Raises UpstreamError."""
     while head.status < 200:
         if head.status == 101:
             raise UpstreamProtocolError("the upstream switched protocols without being asked to")
-        await client.send_informational(head)
+        scrubs = () if exchange is None else exchange.begin_scrubbing()
+        await client.send_informational(scrubbed_head(scrubs, head))
         head = await connection.read_head(timeout)
     return head
 

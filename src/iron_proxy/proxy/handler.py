@@ -110,15 +110,18 @@ async def _decide(
     if isinstance(decision, Refusal):
         return await _refuse(client, head, decision)
     if exchange.request.upgrade is not None and isinstance(client, ClientConnection):     # HTTP/2 knows none
-        return await websocket.serve(client, head, exchange, decision)
+        ended = await websocket.serve(
+            client, head, exchange, decision, lambda exchange: pipeline.run_response(exchange, life.response_traces)
+        )
+        return await _refuse(client, head, ended) if isinstance(ended, Refusal) else ended
     body = exchange.request.body
     content = b"" if body.length == 0 else body.gather_nowait(GATHER_BYTES)
     if content is None:
         return await _forward_beside_upload(client, head, exchange, decision, pipeline, life)
-    connection, upstream_head = await forward_whole(client, exchange.request, decision, content)
+    connection, upstream_head = await forward_whole(client, exchange.request, decision, content, exchange)
     try:
         response = exchange.response = response_of(upstream_head, connection)
-        if pipeline.looks_at_responses:
+        if pipeline.looks_at_responses or (exchange.scrubbers and exchange.needs_scrubbing(response)):
             outcome = await _respond_through(client, head, exchange, response, pipeline, life)
         else:
             await client.respond(head, response)
@@ -144,7 +147,9 @@ async def _forward_beside_upload(
     """The same for a body that is still arriving: its upload is a child task of this exchange."""
     try:
         async with asyncio.TaskGroup() as uploads:
-            connection, upstream_head, upload = await forward_streaming(client, exchange.request, permit, uploads)
+            connection, upstream_head, upload = await forward_streaming(
+                client, exchange.request, permit, uploads, exchange
+            )
             try:
                 response = exchange.response = response_of(upstream_head, connection)
                 if not upload.done():
@@ -171,7 +176,7 @@ async def _respond_through(
     pipeline: Pipeline,
     life: RequestLife,
 ) -> Outcome:
-    if pipeline.looks_at_responses:
+    if pipeline.looks_at_responses or exchange.scrubbers:
         refusal = await pipeline.run_response(exchange, life.response_traces)
         if refusal is not None:
             return await _refuse(client, head, refusal)

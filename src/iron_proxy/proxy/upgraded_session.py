@@ -2,15 +2,22 @@
 What happens behind a 101: bytes both ways, and an end that both sides are told of.
 
 A WebSocket that ends because of us (nobody spoke, it lasted too long, the proxy stops) ends with a Close frame 1001 to
-both sides, where a frame may stand; another protocol, whose bytes we cannot read, is cut. Called by `websocket.py`,
-which owns both streams.
+both sides, where a frame may stand; another protocol, whose bytes we cannot read, is cut. Text messages may be
+rewritten on the way. Called by `websocket.py`, which owns both streams.
 """
 
 import asyncio
 import logging
 import secrets
+from collections.abc import Sequence
 
 from iron_proxy.protocols.websocket_close import GOING_AWAY, FrameFollower, close_frame
+from iron_proxy.protocols.websocket_messages import (
+    PROTOCOL_ERROR,
+    FrameViolation,
+    MessageRewriter,
+    MessageRewriting,
+)
 from iron_proxy.proxy import timeouts
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
 from iron_proxy.streams.http1_reader import Stream
@@ -20,7 +27,11 @@ _log = logging.getLogger("iron_proxy.proxy")
 
 
 class UpgradedSession:
-    """One session between a client and an upstream. `max_duration` in seconds, None for none."""
+    """
+    One session between a client and an upstream. `max_duration` in seconds, None for none.
+
+    `rewriting` is for WebSockets, without extensions, only.
+    """
 
     def __init__(
         self,
@@ -30,24 +41,30 @@ class UpgradedSession:
         idle_timeout: float,
         max_duration: float | None,
         is_websocket: bool,
+        rewriting: Sequence[MessageRewriting] = (),
     ) -> None:
         self._client, self._upstream = client, upstream
         self._max_duration = max_duration
         self._is_websocket = is_websocket
-        self._to_upstream, self._to_client = FrameFollower(), FrameFollower()
+        to_upstream = [each.to_upstream for each in rewriting if each.to_upstream is not None]
+        to_client = [each.to_client for each in rewriting if each.to_client is not None]
+        self._to_upstream = _Frames(MessageRewriter(to_upstream, _new_mask) if to_upstream else None)
+        self._to_client = _Frames(MessageRewriter(to_client) if to_client else None)
         self._relay = Relay(
             client,
             upstream,
             idle_timeout=idle_timeout,
             write_timeout=timeouts.WRITE,
-            watch_forth=self._to_upstream.follow if is_websocket else None,
-            watch_back=self._to_client.follow if is_websocket else None,
+            through_forth=self._to_upstream.pass_on if is_websocket else None,
+            through_back=self._to_client.pass_on if is_websocket else None,
         )
 
-    def note_sent_to_client(self, data: bytes) -> None:
-        """The upstream's first bytes, which went to the client together with the 101."""
-        self._to_client.follow(data)
+    def first_to_client(self, data: bytes) -> bytes:
+        """What goes to the client of the upstream's first bytes, together with the 101. Raises FrameViolation."""
+        if self._is_websocket:
+            data = self._to_client.pass_on(data)
         self._relay.back.size += len(data)
+        return data
 
     async def run(self) -> None:
         """Relay to the end of the session. What either side does raises nothing: for a session it is an end."""
@@ -56,6 +73,8 @@ class UpgradedSession:
                 await self._relay.run()
         except (StreamReset, StreamTimeout):
             self._break()                          # one side went away: the other must not wait for it any longer
+        except FrameViolation as violation:
+            await self._end(str(violation), PROTOCOL_ERROR)
         except RelayIdle:
             await self._end("nothing was said for too long")
         except TimeoutError:
@@ -69,13 +88,13 @@ class UpgradedSession:
         finally:
             self._report()
 
-    async def _end(self, reason: str) -> None:
+    async def _end(self, reason: str, code: int = GOING_AWAY) -> None:
         if self._is_websocket:
-            to_client = close_frame(GOING_AWAY, reason)
-            to_upstream = close_frame(GOING_AWAY, reason, secrets.token_bytes(4))
+            to_client = close_frame(code, reason)
+            to_upstream = close_frame(code, reason, _new_mask())
             async with asyncio.TaskGroup() as both:
-                both.create_task(_close(self._client, self._to_client, self._to_upstream, to_client))
-                both.create_task(_close(self._upstream, self._to_upstream, self._to_client, to_upstream))
+                both.create_task(_close(self._client, self._to_client.follower, self._to_upstream, to_client))
+                both.create_task(_close(self._upstream, self._to_upstream.follower, self._to_client, to_upstream))
         self._break()
 
     def _break(self) -> None:
@@ -88,12 +107,27 @@ class UpgradedSession:
         _log.debug("websocket connection closed", extra={"fields": fields})
 
 
-async def _close(stream: Stream, sent: FrameFollower, received: FrameFollower, frame: bytes) -> None:
+class _Frames:
+    """One direction: its messages are rewritten, if they are to be, and the frames that go out are followed."""
+
+    def __init__(self, rewriter: MessageRewriter | None) -> None:
+        self._rewriter = rewriter
+        self.follower = FrameFollower()
+
+    def pass_on(self, data: bytes) -> bytes:
+        """What goes out for what has come in. Raises FrameViolation."""
+        if self._rewriter is not None:
+            data = self._rewriter.feed(data)
+        self.follower.follow(data)
+        return data
+
+
+async def _close(stream: Stream, sent: FrameFollower, received: _Frames, frame: bytes) -> None:
     """
     Say Close to one side and wait for its answer, for a moment; then close its connection.
 
-    `sent` has followed what it was sent, `received` what it has said. In the middle of a frame nothing can be said: the
-    connection is left to be broken.
+    `sent` has followed what it was sent, `received` takes what it says. In the middle of a frame nothing can be said:
+    the connection is left to be broken.
     """
     if not (sent.takes_frame or sent.has_closed):
         return
@@ -102,11 +136,15 @@ async def _close(stream: Stream, sent: FrameFollower, received: FrameFollower, f
             if sent.takes_frame:
                 await stream.write(frame, timeouts.WEBSOCKET_CLOSE)
             # Closing with unread bytes would reset the connection, and could destroy the Close on its way.
-            while not received.has_closed and (data := await stream.read(timeouts.WEBSOCKET_CLOSE)):
-                received.follow(data)
-    except (TimeoutError, StreamReset, StreamTimeout):
+            while not received.follower.has_closed and (data := await stream.read(timeouts.WEBSOCKET_CLOSE)):
+                received.pass_on(data)
+    except (TimeoutError, StreamReset, StreamTimeout, FrameViolation):
         pass
     stream.close()
+
+
+def _new_mask() -> bytes:
+    return secrets.token_bytes(4)
 
 
 def _take_back_cancellation() -> None:

@@ -6,12 +6,16 @@ no raw pipe, and its answer goes back as an ordinary response (otherwise the "up
 What follows is `upgraded_session.py`'s.
 """
 
+from collections.abc import Awaitable, Callable
+
 from iron_proxy.audit.outcome import Allowed, Outcome
 from iron_proxy.errors import BadRequest
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.request import Request
+from iron_proxy.messages.response import Response
 from iron_proxy.pipeline.exchange import Exchange
-from iron_proxy.pipeline.pipeline import Permit
+from iron_proxy.pipeline.pipeline import Permit, Refusal
+from iron_proxy.pipeline.scrub import scrubbed_head
 from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
 from iron_proxy.protocols.http1.serializer import serialize_head
 from iron_proxy.protocols.websocket_handshake import (
@@ -32,9 +36,18 @@ MAX_UPGRADE_BODY_BYTES = 64 * 1024
 
 _WEBSOCKET = b"websocket"
 
+# What the pipeline has to say to a response.
+Review = Callable[[Exchange], Awaitable[Refusal | None]]
 
-async def serve(client: ClientConnection, head: RequestHead, exchange: Exchange, permit: Permit) -> Outcome:
-    """Serve an upgrade that policy has let pass, to the end of its session. Raises ClientError, UpstreamError."""
+
+async def serve(
+    client: ClientConnection, head: RequestHead, exchange: Exchange, permit: Permit, review: Review
+) -> Outcome | Refusal:
+    """
+    Serve an upgrade that policy has let pass, to the end of its session. Raises ClientError, UpstreamError.
+
+    `review` runs the response side of the pipeline: on the 101, too, whose fields may hold what the request held.
+    """
     request = exchange.request
     protocol = request.upgrade or b""
     content = await _check(client, head, request, protocol)
@@ -43,15 +56,21 @@ async def serve(client: ClientConnection, head: RequestHead, exchange: Exchange,
     try:
         connection.expect(request.method)
         await connection.write(_upgrade_head(request, protocol, content) + content)
-        upstream_head = await _answer(client, connection)
+        upstream_head = await _answer(client, connection, exchange)
         client.keep_alive = False
-        if upstream_head.status != 101:
-            exchange.response = response_of(upstream_head, connection)
-            await respond(client, head, exchange.response)
-            return Allowed(upstream_head.status)
-        _verify(upstream_head, protocol, offer)
-        session = _session(client, connection, protocol)
-        await _switch(client, connection, upstream_head, protocol, session)
+        response = exchange.response = response_of(upstream_head, connection)
+        switches = upstream_head.status == 101
+        if switches:
+            _verify(upstream_head, protocol, offer)
+        refusal = await review(exchange)
+        if refusal is not None:
+            return refusal
+        response = exchange.response
+        if not switches or response.status != 101:
+            await respond(client, head, response)
+            return Allowed(response.status)
+        session = _session(client, connection, protocol, exchange)
+        await _switch(client, connection, response, protocol, session)
         await session.run()
         return Allowed(101)
     finally:
@@ -86,12 +105,12 @@ def _upgrade_fields(protocol: bytes) -> bytes:
     return b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol
 
 
-async def _answer(client: ClientConnection, connection: UpstreamConnection) -> ResponseHead:
+async def _answer(client: ClientConnection, connection: UpstreamConnection, exchange: Exchange) -> ResponseHead:
     while True:
         head = await connection.reader.read_head(client.services.response_header_timeout)
         if head.status >= 200 or head.status == 101:
             return head
-        await client.send_informational(head)
+        await client.send_informational(scrubbed_head(exchange.begin_scrubbing(), head))
 
 
 def _verify(head: ResponseHead, protocol: bytes, offer: UpgradeOffer | None) -> None:
@@ -104,21 +123,22 @@ def _verify(head: ResponseHead, protocol: bytes, offer: UpgradeOffer | None) -> 
 async def _switch(
     client: ClientConnection,
     connection: UpstreamConnection,
-    head: ResponseHead,
+    response: Response,
     protocol: bytes,
     session: UpgradedSession,
 ) -> None:
     """Pass the 101 on, in one write with what came behind it: some clients give up on one that comes in pieces."""
     client.response_started = True
     client.begin_relay()
-    status_line = b"HTTP/1.1 101 %b" % (head.reason or b"Switching Protocols")
-    early = connection.reader.parser.take_unread()
-    session.note_sent_to_client(early)
-    await client.write(serialize_head(status_line, None, head.pairs, _upgrade_fields(protocol)) + early)
+    status_line = b"HTTP/1.1 101 %b" % (response.reason or b"Switching Protocols")
+    early = session.first_to_client(connection.reader.parser.take_unread())
+    await client.write(serialize_head(status_line, None, response.headers.fields, _upgrade_fields(protocol)) + early)
     client.stream.push_back(client.reader.parser.take_unread())
 
 
-def _session(client: ClientConnection, connection: UpstreamConnection, protocol: bytes) -> UpgradedSession:
+def _session(
+    client: ClientConnection, connection: UpstreamConnection, protocol: bytes, exchange: Exchange
+) -> UpgradedSession:
     services = client.services
     return UpgradedSession(
         client.stream,
@@ -126,4 +146,5 @@ def _session(client: ClientConnection, connection: UpstreamConnection, protocol:
         idle_timeout=services.websocket_idle_timeout,
         max_duration=services.websocket_max_duration,
         is_websocket=protocol == _WEBSOCKET,
+        rewriting=exchange.rewriting if protocol == _WEBSOCKET else (),
     )

@@ -1,8 +1,8 @@
 """
 Copy bytes both ways between two streams until both directions have ended.
 
-What the bytes mean is the caller's business: it may watch them go by, to know where they have come to. Called by
-`proxy/upgraded_session.py` and `proxy/sni_passthrough.py`, which close both streams.
+What the bytes mean is the caller's business: they go through its hands, where it may change them or hold some back.
+Called by `proxy/upgraded_session.py` and `proxy/sni_passthrough.py`, which close both streams.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from time import monotonic
 from iron_proxy.errors import IronProxyError
 from iron_proxy.streams.byte_stream import ByteStream, StreamTimeout
 
-# Called with each piece right before it is handed to the other stream.
-Watch = Callable[[bytes], None]
+# Called with each piece; what it returns is handed to the other stream right after.
+Through = Callable[[bytes], bytes]
 
 
 class RelayIdle(IronProxyError):
@@ -21,13 +21,13 @@ class RelayIdle(IronProxyError):
 
 
 class Direction:
-    """One way through a relay: how many bytes have gone it, and who watches them."""
+    """One way through a relay: how many bytes have gone it, and what they go through."""
 
-    __slots__ = ("size", "watch")
+    __slots__ = ("size", "through")
 
-    def __init__(self, watch: Watch | None = None) -> None:
+    def __init__(self, through: Through | None = None) -> None:
         self.size = 0
-        self.watch = watch
+        self.through = through
 
 
 class Relay:
@@ -42,19 +42,20 @@ class Relay:
         *,
         idle_timeout: float,
         write_timeout: float,
-        watch_forth: Watch | None = None,
-        watch_back: Watch | None = None,
+        through_forth: Through | None = None,
+        through_back: Through | None = None,
     ) -> None:
         self._one, self._other = one, other
         self._idle_timeout, self._write_timeout = idle_timeout, write_timeout
-        self.forth, self.back = Direction(watch_forth), Direction(watch_back)
+        self.forth, self.back = Direction(through_forth), Direction(through_back)
         self._last = monotonic()                  # for both directions: a stream that talks one way is not idle
 
     async def run(self) -> None:
         """
         Copy both ways; the end of one direction is passed on and the other goes on (half-close).
 
-        Raises StreamReset, StreamTimeout or RelayIdle when either side breaks; the caller closes both streams.
+        Raises StreamReset, StreamTimeout or RelayIdle when either side breaks, and what the caller's hands raise; the
+        caller closes both streams.
         """
         try:
             async with asyncio.TaskGroup() as copies:
@@ -69,10 +70,12 @@ class Relay:
         return monotonic() - self._last
 
     async def _copy(self, source: ByteStream, sink: ByteStream, direction: Direction) -> None:
-        watch = direction.watch
+        through = direction.through
         while piece := await self._next_piece(source):
-            if watch is not None:
-                watch(piece)
+            if through is not None:
+                piece = through(piece)
+                if not piece:
+                    continue
             direction.size += len(piece)
             await sink.write(piece, self._write_timeout)
             self._last = monotonic()

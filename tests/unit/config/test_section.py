@@ -208,6 +208,20 @@ def test_what_is_no_list_of_texts_is_noted() -> None:
     assert section.problems.errors == ["x:1: a: must be a list of strings", "x:4: b[1]: must be a string"]
 
 
+def test_a_list_may_mix_texts_and_mappings() -> None:
+    section = section_of("a:\n  - one\n  - {b: two}\n  - [1]\nc: x\n")
+
+    text, mapping = section.texts_or_sections("a")
+
+    assert text == ("one", 2)
+    assert isinstance(mapping, Section)
+    assert (mapping.path, mapping.text("b")) == ("a[1]", "two")
+    assert section.texts_or_sections("c") == section.texts_or_sections("d") == []
+    assert section.problems.errors == [
+        "x:4: a[2]: must be a string or a mapping", "x:5: c: must be a list of strings or mappings",
+    ]  # fmt: skip
+
+
 def test_nested_sections_know_their_path_and_line() -> None:
     section = section_of("a:\n  b:\n    c: 1\nlist:\n  - d: 1\n  - 7\n")
 

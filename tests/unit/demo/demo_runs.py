@@ -1,5 +1,6 @@
 """A demo in which everything went as it should, made up step by step, for tests to spoil."""
 
+import json
 from typing import Any
 
 from iron_proxy.demo.checks import expected_messages
@@ -25,6 +26,7 @@ def good_observation(step: Step) -> Observation:
         dns_answer=("127.0.0.1",) if step.route is Route.DNS else None,
         status=step.status,
         reason="Fine",
+        body="" if step.echo is None else json.dumps(step.echo),
         messages=expected_messages(step),
     )
     headers = [("Host", step.host)] if step.header_at_origin is None else [("Host", step.host), step.header_at_origin]
@@ -46,6 +48,9 @@ def good_record(step: Step, address: str) -> dict[str, Any]:
         "remote_addr": address,
         "request_transforms": [{"name": "secrets", "annotations": {"swapped": swapped}}],
     }
+    if step.echo is not None and step.secret is not None:
+        redacted = {"secret": step.secret.name, "locations": ["body"], "count": 1}
+        record["response_transforms"] = [{"name": "secrets", "annotations": {"redacted": [redacted]}}]
     if step.is_blocked:
         record |= {"rejected_by": "allowlist", "reason": "no rule matches the host"}
     return record

@@ -58,6 +58,7 @@ SPOILT: list[tuple[str, int, Spoil, str]] = [
     ("DNS", 1, client(dns_answer=("9.9.9.9",)),
      "the proxy's DNS server answered 9.9.9.9 and not the proxy's own address 127.0.0.1"),
     ("secret at client", 3, client(received=f"x {SECRET}"), "the client saw the real OPENAI_API_KEY"),
+    ("echo lost", 3, client(body="{}"), "the client did not read its own proxy token in what the origin sent back"),
     ("no echo", 6, client(messages=()), "the client received nothing where hello was due"),
     ("events cut", 7, client(messages=("one",)), "the client received one where one, two, three was due"),
     ("blocked but reached", 2, origin(arrived("/")), "the origin was reached, although example.com is not allowed"),
@@ -81,6 +82,8 @@ SPOILT: list[tuple[str, int, Spoil, str]] = [
     ("audit swap", 3, audit({"request_transforms": []}),
      "its audit line says swapped: nothing where "
      "OPENAI_API_KEY in header:Authorization was due"),
+    ("audit redaction", 3, audit({"response_transforms": []}),
+     "its audit line says redacted: nothing where OPENAI_API_KEY in body was due"),
     ("no tunnel audit", 3, tunnel(None), "there is no audit line for the opening of its tunnel"),
     ("tunnel audit", 4, tunnel({"action": "reject"}),
      "the audit line of its tunnel says action 'reject' where 'allow' was due"),

@@ -18,7 +18,8 @@ def test_all_that_was_seen_is_in_the_object() -> None:
     assert third["sent"]["headers"] == [["Authorization", "Bearer proxy-openai-abc123"]]
     assert third["origin_saw"][0]["headers"][1] == ["Authorization", "Bearer sk-real-openai-key-do-not-share"]
     assert third["audit"]["action"] == "allow"
-    assert third["client_saw"] == {"dns_answer": None, "status": 200, "body": "", "messages": [], "error": None}
+    body = '{"Authorization": "Bearer proxy-openai-abc123"}'
+    assert third["client_saw"] == {"dns_answer": None, "status": 200, "body": body, "messages": [], "error": None}
     assert content["proxy_log"] == list(run.log)
 
 

@@ -46,8 +46,16 @@ def test_a_request_is_answered_and_written_down(directly: Directly) -> None:
     assert directly.origin.take_requests() == []
 
 
-def test_nothing_of_a_request_goes_back(directly: Directly) -> None:
-    sock, response = directly.get("/headers?t=canary", "Authorization: canary\r\n")
+def test_credentials_go_back_where_they_are_asked_for(directly: Directly) -> None:
+    sock, response = directly.get(
+        "/headers?t=canary", "Authorization: Bearer k\r\nX-Internal: i\r\nX-Other: canary\r\n"
+    )
+    with sock, response:
+        assert response.read() == b'{"Authorization": "Bearer k", "X-Internal": "i"}'
+
+
+def test_nothing_of_any_other_request_goes_back(directly: Directly) -> None:
+    sock, response = directly.get("/get?t=canary", "Authorization: canary\r\n")
     with sock, response:
         seen = f"{response.headers}{response.read()!r}"
 

@@ -37,6 +37,8 @@ def test_a_row_has_what_each_party_saw() -> None:
     assert "X-Internal: real-internal-secret-value" in row
     assert "rejected_by allowlist" in text
     assert "swapped OPENAI_API_KEY" in text
+    assert text.count("and sent it back") == 2
+    assert text.count("redacted it") == 2
 
 
 def test_all_well_is_the_last_word() -> None:

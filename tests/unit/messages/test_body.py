@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from tests.fakes.body_source import FakeBodySource
 
 from iron_proxy.errors import ClientDisconnected
-from iron_proxy.messages.body import Body
+from iron_proxy.messages.body import Body, BodySource
+from iron_proxy.messages.headers import Pair
 
 PIECES = [b"hello ", b"wor", b"ld"]
 WHOLE = b"hello world"
@@ -289,3 +290,52 @@ async def test_whatever_was_looked_at_the_whole_body_is_forwarded(
             body.gather_nowait(limit)
 
     assert b"".join(await pieces_of(body)) == b"".join(pieces)
+
+
+# --- changed on its way ---------------------------------------------------------------------------------------------
+
+
+class Shouting:
+    """A source that changes what another one gives."""
+
+    def __init__(self, source: BodySource) -> None:
+        self.trailers: list[Pair] = []
+        self._source = source
+
+    async def read_body(self) -> bytes:
+        piece = await self._source.read_body()
+        self.trailers = self._source.trailers
+        return piece.upper()
+
+    def read_body_nowait(self) -> bytes | None:
+        piece = self._source.read_body_nowait()
+        self.trailers = self._source.trailers
+        return None if piece is None else piece.upper()
+
+
+async def test_a_wrapped_body_passes_through_with_what_was_seen_of_it() -> None:
+    body = streaming()
+    await body.peek(3)
+
+    body.stream_through(Shouting, None)
+
+    assert b"".join(await pieces_of(body)) == WHOLE.upper()
+    assert body.length is None
+
+
+async def test_a_wrapped_body_has_its_trailers_at_its_end() -> None:
+    body = Body(FakeBodySource(PIECES, trailers=[(b"X-Sum", b"1")]), None)
+
+    body.stream_through(Shouting, 11)
+
+    assert body.trailers == []
+    assert [body.read_nowait(), body.read_nowait(), body.read_nowait()] == [b"HELLO ", b"WOR", b"LD"]
+    assert (body.read_nowait(), body.trailers, body.length) == (b"", [(b"X-Sum", b"1")], 11)
+
+
+async def test_a_body_that_has_begun_to_go_by_cannot_be_wrapped() -> None:
+    body = streaming()
+    await body.read()
+
+    with pytest.raises(RuntimeError):
+        body.stream_through(Shouting, None)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.fakes.transforms import FakeAllowlist, FakeResponseTransform, FakeTransform
+from tests.fakes.transforms import FakeAllowlist, FakeObserver, FakeResponseTransform, FakeTransform
 
 from iron_proxy.errors import BadRequest, IronProxyError, SecretUnavailable, TransformError
 from iron_proxy.messages.authority import Target
@@ -130,6 +130,63 @@ async def test_the_first_transform_that_stops_ends_the_run(verdict: Reject | Stu
     assert decision == Refusal("second", verdict)
     assert actions(traces) == [("allowlist", "continue"), ("second", word)]
     assert [second.calls, third.calls] == [1, 0]
+
+
+# --- who sees what was refused --------------------------------------------------------------------------------------
+
+
+def notes(exchange: Exchange) -> None:
+    exchange.annotate("seen", True)
+
+
+@pytest.mark.parametrize("verdict", [Reject("no"), Stub(Response(200))], ids=["rejected", "stubbed"])
+async def test_a_refused_request_is_shown_to_the_observers_behind(verdict: Reject | Stub) -> None:
+    before, behind = FakeObserver("before", notes), FakeObserver("behind", notes)
+    stops = FakeTransform("stops", returns(verdict))
+
+    decision, traces = await run(Pipeline([before, stops, FakeTransform("plain"), behind]))
+
+    assert decision == Refusal("stops", verdict)
+    assert [(before.calls, before.refused), (behind.calls, behind.refused)] == [(1, 0), (0, 1)]
+    assert actions(traces)[2:] == [("behind", "observe")]
+    assert traces[2]["annotations"] == {"seen": True}
+    assert "annotations" not in traces[1]
+
+
+async def test_an_observer_that_notes_nothing_leaves_no_trace() -> None:
+    _, traces = await run(Pipeline([FakeTransform("stops", returns(Reject("no"))), FakeObserver("silent")]))
+
+    assert actions(traces) == [("stops", "reject")]
+
+
+async def test_an_observer_is_not_shown_what_is_outside_its_scopes() -> None:
+    observer = FakeObserver("observer", notes, scopes=frozenset((Scope.REQUEST,)))
+    pipeline = Pipeline([FakeTransform("stops", returns(Reject("no"))), observer])
+
+    await run(pipeline, scope=Scope.TUNNEL)
+
+    assert observer.refused == 0
+
+
+async def test_an_observer_that_fails_changes_nothing_for_the_others() -> None:
+    def fails(exchange: Exchange) -> None:
+        raise ValueError("with a secret in it")
+
+    observers = [FakeObserver("fails", fails), FakeObserver("goes on", notes)]
+
+    decision, traces = await run(Pipeline([FakeTransform("stops", returns(Reject("no"))), *observers]))
+
+    assert decision == Refusal("stops", Reject("no"))
+    assert actions(traces)[1:] == [("fails", "error"), ("goes on", "observe")]
+    assert traces[1]["error"] == "ValueError"
+
+
+async def test_what_is_let_pass_is_not_shown() -> None:
+    observer = FakeObserver("observer", notes)
+
+    await run(Pipeline([FakeAllowlist("ok.test"), observer]))
+
+    assert (observer.calls, observer.refused) == (1, 0)
 
 
 async def test_any_continue_goes_on() -> None:

@@ -61,6 +61,7 @@ class Entry:
     redact_responses: bool = True             # the real value is taken out of what comes back
     rejects_misuse: bool = False              # its proxy token where no rule of its own fits: refused, not only noted
     label: str = ""                           # what the operator calls it
+    place: str = ""                           # where it stands: file and line
 
     @property
     def name(self) -> str:
@@ -113,9 +114,11 @@ def _entry_from(section: Section, has_shared_source: bool, context: SourceContex
     section.finish()
     if source is None or (injection is None and not (replacement and replacement.token)):
         return None
+    place = f"{section.problems.source}:{section.line}"
     entry = Entry(
-        source, tuple(rules), replacement, injection, require, allow_plaintext, redact_responses, rejects_misuse, label
-    )
+        source, tuple(rules), replacement, injection, require, allow_plaintext, redact_responses, rejects_misuse, label,
+        place,
+    )  # fmt: skip
     _warn_if_doubtful(entry)
     return entry
 
@@ -247,7 +250,7 @@ def _seed_source(section: Section, context: SourceContext) -> Source | None:
     if not variable:
         section.problem(None, 'env source requires "var" field')
         return None
-    return EnvironmentSource.with_warning(variable, context.environment)
+    return EnvironmentSource.with_warning(variable, context.environment, section.path)
 
 
 def _rules_from_hosts(section: Section) -> list[Rule]:

@@ -1,11 +1,10 @@
 """
 Where tokens stand in a request: its header fields, query, path and body, in that order.
 
-Only looks; what is found is changed by `replace.py` once every decision has been made. The body is looked at as far
-as the proxy may hold it: what could not be seen is noted, and `settlement.py` decides what follows.
+Only looks; what is found is changed by `replace.py` once every decision has been made. How a body is looked at is
+`body_search.py`; what could not be seen of it is noted, and `settlement.py` decides what follows.
 """
 
-import sys
 from collections.abc import Iterable
 from typing import NamedTuple, cast
 
@@ -13,13 +12,11 @@ from iron_proxy.messages.headers import Fields, Pair
 from iron_proxy.messages.request import Request
 from iron_proxy.secret_sources.source import Secret
 from iron_proxy.transforms.secrets.basic import decode_basic
+from iron_proxy.transforms.secrets.body_search import BodyFindings, look_at_body
 from iron_proxy.transforms.secrets.path import tokens_in_path
 from iron_proxy.transforms.secrets.plan import Owner, Plan, Scanner
 from iron_proxy.transforms.secrets.query import tokens_in_query
 from iron_proxy.transforms.secrets.tokens import Span, distinct_tokens
-
-# Upstreams refuse a body that its digest does not fit; what is swapped afterwards cannot fit.
-_DIGESTS = (b"content-md5", b"digest", b"content-digest", b"repr-digest")
 
 # The entries that one found token may stand for: the first one that has a secret takes its place.
 Hit = tuple[Owner, ...]
@@ -37,17 +34,23 @@ class FieldToEdit(NamedTuple):
 class Findings:
     """What was found in one request."""
 
-    __slots__ = ("body", "body_hits", "body_is_cut", "body_is_encoded", "fields", "hits", "in_path", "in_query")
+    __slots__ = ("body", "fields", "hits", "in_path", "in_query")
 
     def __init__(self) -> None:
         self.hits: list[Hit] = []  # one per token and place
         self.fields: list[FieldToEdit] = []
         self.in_query = False
         self.in_path = False
-        self.body = b""
-        self.body_hits: list[Hit] = []  # those of `hits` that are in the body
-        self.body_is_cut = False  # longer than the proxy may hold: only its beginning was seen
-        self.body_is_encoded = False  # compressed: nothing of it was seen
+        self.body: BodyFindings | None = None  # where it was looked at; what it holds is in `hits` too
+
+    @property
+    def body_is_cut(self) -> bool:
+        """The body is longer than the proxy may hold: only its beginning was seen."""
+        return self.body is not None and self.body.is_cut
+
+    def is_unswapped(self, owner: Owner) -> bool:
+        """Whether the token stays in the body because its secret does not fit."""
+        return self.body is not None and owner.location == "body" and owner.entry in self.body.unswapped
 
 
 class SoleToken:
@@ -97,7 +100,7 @@ def _look_for_sole_token(plan: Plan, fields: Fields | list[Pair]) -> SoleToken |
         match = scanner.search(value)
         if match is None and scanner.wire_name in (None, name):
             continue
-        if match is None or sole is not NO_TOKEN:
+        if match is None or sole is not NO_TOKEN or _holds_boundary(name, value):
             return None
         start, end = match.span()
         owners = scanner.owners.get(match[0], ())
@@ -116,13 +119,19 @@ async def find_tokens(plan: Plan, request: Request, max_body_bytes: int | None) 
     if plan.path is not None:
         findings.in_path = _note(plan.path, tokens_in_path(request.raw_path, plan.path.tokens), findings.hits)
     if plan.body is not None and not request.body.is_empty:
-        await _look_at_body(plan.body, request, max_body_bytes, findings)
+        must_be_whole = plan.body.wants_whole or _is_demanded(plan, findings.hits)
+        findings.body = await look_at_body(plan.body, request, max_body_bytes, must_be_whole=must_be_whole)
+        findings.hits += findings.body.hits
     return findings
 
 
-def digest_header(request: Request) -> str:
-    """The first header that vouches for the body's bytes, or ""."""
-    return next((name.decode("ascii") for name in _DIGESTS if request.headers.get(name) is not None), "")
+def _is_demanded(plan: Plan, hits: list[Hit]) -> bool:
+    """Whether an entry requires a token that only the body can still hold."""
+    found = {owner.entry for hit in hits for owner in hit}
+    return any(
+        entry.require and entry not in found and entry.replacement is not None and entry.replacement.in_body
+        for entry in plan.entries
+    )
 
 
 def _look_at_headers(plan: Plan, fields: Fields | list[Pair], findings: Findings) -> None:
@@ -132,6 +141,8 @@ def _look_at_headers(plan: Plan, fields: Fields | list[Pair], findings: Findings
         if scanner is None:
             continue
         credentials, spans = _tokens_in_field(scanner, value)
+        if spans and _holds_boundary(name, value):
+            spans = []
         if spans:
             _note(scanner, distinct_tokens(spans), findings.hits)
         # Parity: a header listed by name gets the operator's spelling whether or not it holds a token.
@@ -150,6 +161,11 @@ def _tokens_in_field(scanner: Scanner, value: bytes) -> tuple[bytes | None, list
     return None, scanner.tokens.find(value)
 
 
+def _holds_boundary(name: bytes, value: bytes) -> bool:
+    """A boundary is written in the body too; changed in one place only, the parts would be lost."""
+    return name.lower() == b"content-type" and value[:10].lower() == b"multipart/"
+
+
 def _look_at_query(scanner: Scanner, raw_query: bytes, findings: Findings) -> None:
     for key, found in tokens_in_query(raw_query, scanner.tokens):
         for token in found:
@@ -157,17 +173,6 @@ def _look_at_query(scanner: Scanner, raw_query: bytes, findings: Findings) -> No
             if owners is not None:
                 findings.in_query = True
                 findings.hits.append(tuple(Owner(owner.entry, f"query:{key}", once=False) for owner in owners))
-
-
-async def _look_at_body(scanner: Scanner, request: Request, limit: int | None, findings: Findings) -> None:
-    if _is_encoded(request):
-        findings.body_is_encoded = True
-        return
-    content, is_whole = await request.body.peek(sys.maxsize if limit is None else limit)
-    findings.body_is_cut = not is_whole
-    if _note(scanner, distinct_tokens(scanner.tokens.find(content)), findings.body_hits):
-        findings.hits += findings.body_hits
-        findings.body = content
 
 
 def _note(scanner: Scanner, found: Iterable[bytes], hits: list[Hit]) -> bool:
@@ -179,8 +184,3 @@ def _note(scanner: Scanner, found: Iterable[bytes], hits: list[Hit]) -> bool:
             hits.append(owners)
             has_owner = True
     return has_owner
-
-
-def _is_encoded(request: Request) -> bool:
-    codings = b",".join(request.headers.get_all(b"content-encoding")).lower().split(b",")
-    return any(coding.strip() not in (b"", b"identity") for coding in codings)

@@ -12,7 +12,11 @@ from iron_proxy.matching.rule import Mismatch, Rule
 from iron_proxy.matching.rule_index import RuleIndex
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.request import Request
+from iron_proxy.transforms.secrets.base64_text import Base64Search
+from iron_proxy.transforms.secrets.body_spellings import Spelling
+from iron_proxy.transforms.secrets.body_tokens import SpelledTokens
 from iron_proxy.transforms.secrets.entries import Entry, Replacement
+from iron_proxy.transforms.secrets.scrubbers import SentSecrets
 from iron_proxy.transforms.secrets.tokens import TokenSet, longer_tokens
 
 # Clients choose hosts, ports and header names: what is remembered about them is bounded. A workload uses tens.
@@ -50,10 +54,51 @@ class Scanner:
         self.is_authorization = is_authorization
 
 
+class BodyScanner(Scanner):
+    """
+    The tokens that count in bodies. For each spelling they are compiled when the first such body comes.
+
+    `wants_whole`: some entry wants bodies held, for their size or for what can be found in no other way.
+    """
+
+    __slots__ = ("_owners_by_way", "_spelled", "base64", "sees_compressed", "wants_whole")
+
+    def __init__(self, owners: dict[bytes, tuple[Owner, ...]], tokens: TokenSet) -> None:
+        super().__init__(owners, tokens)
+        self._spelled: dict[str, SpelledTokens] = {}
+        self._owners_by_way: dict[tuple[bytes, str, bool], tuple[Owner, ...]] = {}
+        how = [owner.entry.replacement for each in owners.values() for owner in each if owner.entry.replacement]
+        encodings = frozenset[str]().union(*(each.encodings for each in how))
+        self.sees_compressed = "compressed" in encodings
+        self.base64 = Base64Search(tokens) if "base64" in encodings else None
+        self.wants_whole = self.base64 is not None or any(each.on_oversize == "reject" for each in how)
+
+    def spelled(self, spelling: Spelling) -> SpelledTokens:
+        """The tokens in one spelling."""
+        tokens = self._spelled.get(spelling.name)
+        if tokens is None:
+            tokens = self._spelled[spelling.name] = SpelledTokens(self.tokens.tokens, spelling)
+        return tokens
+
+    def owners_of(self, token: bytes, way: str, *, is_compressed: bool) -> tuple[Owner, ...]:
+        """Whose token it is where it is written in this way: "" is plainly, or one of the entries' `encodings`."""
+        key = (token, way, is_compressed)
+        owners = self._owners_by_way.get(key)
+        if owners is None:
+            needed = {way, "compressed" if is_compressed else ""} - {""}
+            owners = tuple(owner for owner in self.owners.get(token, ()) if needed <= _encodings_of(owner.entry))
+            if token in self.owners:              # not what may shadow them: a client can name any boundary
+                self._owners_by_way[key] = owners
+        return owners
+
+
 class Plan:
     """What to look for in the requests that one set of entries applies to."""
 
-    __slots__ = ("_compiled", "_longer", "ambiguous", "body", "entries", "is_headers_only", "names", "path", "query")
+    __slots__ = (
+        "_compiled", "_longer", "ambiguous", "body", "entries", "fitting", "is_headers_only", "messages", "names",
+        "path", "query",
+    )  # fmt: skip
 
     def __init__(
         self, entries: tuple[Entry, ...], ambiguous: Entry | None, longer: dict[bytes, frozenset[bytes]]
@@ -64,9 +109,11 @@ class Plan:
         self._compiled: dict[frozenset[bytes], TokenSet] = {}
         self.names: dict[bytes, Scanner | None] = {}  # what `header` has answered
         replaced = [(entry, entry.replacement) for entry in entries if entry.replacement is not None]
+        self.fitting = frozenset(how.token for _, how in replaced)  # the tokens that belong in these requests
         self.query = self._scanner((entry, how.token) for entry, how in replaced if how.in_query)
         self.path = self._scanner(((entry, how.token) for entry, how in replaced if how.in_path), "path")
-        self.body = self._scanner(((entry, how.token) for entry, how in replaced if how.in_body), "body")
+        self.body = self._body_scanner((entry, how.token) for entry, how in replaced if how.in_body)
+        self.messages = self._scanner((entry, how.token) for entry, how in replaced if how.in_websocket)
         # Only header fields matter, and no entry demands or injects anything.
         self.is_headers_only = (
             all(part is None for part in (self.query, self.path, self.body, ambiguous))
@@ -105,6 +152,10 @@ class Plan:
             _add(owners, token, Owner(entry, location))
         return Scanner(owners, self._token_set(owners)) if owners else None
 
+    def _body_scanner(self, wanted: Iterable[tuple[Entry, bytes]]) -> BodyScanner | None:
+        scanner = self._scanner(wanted, "body")
+        return None if scanner is None else BodyScanner(scanner.owners, scanner.tokens)
+
     def _token_set(self, tokens: Iterable[bytes]) -> TokenSet:
         wanted = frozenset(tokens)
         wanted = wanted.union(*(self._longer.get(token, frozenset()) for token in wanted))
@@ -117,6 +168,7 @@ class _Destination(NamedTuple):
     """What could apply at one destination."""
 
     candidates: tuple[tuple[Entry, tuple[Rule, ...]], ...]
+    sent: SentSecrets  # what has gone to this host, on any port, and to all hosts with the same entries
     plan: Plan | None  # when it is the same for every request
 
 
@@ -133,6 +185,7 @@ class Plans:
         tokens = (entry.replacement.token for entry in self._positions if entry.replacement is not None)
         self._longer = longer_tokens(tokens)
         self._destinations: dict[Target, _Destination] = {}
+        self._sent: dict[frozenset[Entry], SentSecrets] = {}
         self._plans: dict[tuple[tuple[Entry, ...], Entry | None], Plan] = {}
 
     def for_request(self, request: Request) -> Plan | None:
@@ -150,6 +203,10 @@ class Plans:
         if not applicable and ambiguous is None:
             return None
         return self._plan(tuple(applicable), ambiguous)
+
+    def sent_to(self, target: Target) -> SentSecrets:
+        """What has gone to this host."""
+        return (self._destinations.get(target) or self._destination(target)).sent
 
     def first_possible(self, target: Target, client: str = "") -> Entry | None:
         """The first entry that some request of this client to this destination could use."""
@@ -176,7 +233,8 @@ class Plans:
         candidates = tuple((entry, tuple(grouped[entry])) for entry in in_order)
         is_fixed = all(any(rule.is_host_only for rule in rules) for _, rules in candidates)
         plan = self._plan(tuple(in_order), None) if candidates and is_fixed else None
-        return _Destination(candidates, plan)
+        of_host = frozenset(entry for rule in self._index.candidates(target.host) for entry in self._owners[rule])
+        return _Destination(candidates, self._sent.setdefault(of_host, SentSecrets()), plan)
 
     def _plan(self, entries: tuple[Entry, ...], ambiguous: Entry | None) -> Plan:
         plan = self._plans.get((entries, ambiguous))
@@ -189,6 +247,10 @@ class Plans:
 
 def _add(owners: dict[bytes, tuple[Owner, ...]], token: bytes, owner: Owner) -> None:
     owners[token] = (*owners.get(token, ()), owner)
+
+
+def _encodings_of(entry: Entry) -> frozenset[str]:
+    return entry.replacement.encodings if entry.replacement is not None else frozenset()
 
 
 def _spelling_for(replacement: Replacement, name: bytes) -> bytes | None:

@@ -9,21 +9,31 @@ from collections.abc import Mapping
 
 from iron_proxy.messages.headers import Fields, InvalidHeader, Pair, check_field
 from iron_proxy.messages.request import Request
+from iron_proxy.protocols.content_coding.encoder import make_encoder
 from iron_proxy.secret_sources.source import Secret
+from iron_proxy.transforms.secrets.base64_text import Base64Text
 from iron_proxy.transforms.secrets.basic import with_credentials
+from iron_proxy.transforms.secrets.body_search import BodyFindings
+from iron_proxy.transforms.secrets.body_spellings import PLAIN, Spelling
+from iron_proxy.transforms.secrets.digests import renewed
 from iron_proxy.transforms.secrets.entries import Entry
 from iron_proxy.transforms.secrets.locations import FieldToEdit, Findings, SoleToken
 from iron_proxy.transforms.secrets.path import has_dot_segment, replace_in_path
-from iron_proxy.transforms.secrets.plan import Plan, Scanner
+from iron_proxy.transforms.secrets.plan import BodyScanner, Plan, Scanner
 from iron_proxy.transforms.secrets.query import replace_in_query
-from iron_proxy.transforms.secrets.tokens import replace_spans
+from iron_proxy.transforms.secrets.redact import readable
+from iron_proxy.transforms.secrets.tokens import Span, replace_spans
 from iron_proxy.transforms.secrets.unfit import unfit_for_header, unfit_for_path
 
 Secrets = Mapping[Entry, Secret]
 
 
 def swap_tokens(plan: Plan, request: Request, findings: Findings, secrets: Secrets) -> None:
-    """Put the secrets in the place of what was found; tokens without one stay. Raises TransformError."""
+    """
+    Put the secrets in the place of what was found; tokens without one stay. Raises TransformError.
+
+    A body that was not seen whole is not changed here, but on its way: `swapped_body.py`.
+    """
     for field in findings.fields:
         _swap_in_field(request, field, secrets)
     if findings.in_query and plan.query is not None and request.raw_query is not None:
@@ -31,16 +41,17 @@ def swap_tokens(plan: Plan, request: Request, findings: Findings, secrets: Secre
         request.raw_query = replace_in_query(request.raw_query, plan.query.tokens, swaps)
     if findings.in_path and plan.path is not None:
         _swap_in_path(request, plan.path, secrets)
-    if findings.body_hits and plan.body is not None:
-        request.body.replace(plan.body.tokens.replace(findings.body, _Swaps(plan.body, secrets)))
+    if plan.body is not None and findings.body is not None and findings.body.hits and not findings.body.is_cut:
+        _swap_in_body(request, plan.body, findings.body, secrets)
 
 
 def swap_sole_token(request: Request, found: SoleToken, secret: Secret) -> None:
     """Swap the only token of a request, in its header field. Raises TransformError when the secret is unfit."""
     if secret is not found.secret:          # the same object is the same value (see Source), and a new one a rotation
+        name = request.headers.fields[found.position][0]
         found.swapped = _with_secret(request.headers.fields, found, secret)
         found.secret = secret
-        found.sensitive = frozenset((found.swapped[found.position][0].lower(),))
+        found.sensitive = frozenset(((found.wire_name or name).lower(),))
     request.headers.fields = found.swapped
     request.sensitive |= found.sensitive
 
@@ -55,7 +66,14 @@ def _with_secret(fields: Fields | list[Pair], found: SoleToken, secret: Secret) 
         raise unfit_for_header(secret, name) from None
     swapped = [*fields]
     swapped[found.position] = (name, value)
+    if found.owner.entry.redact_responses:
+        swapped = readable(swapped)
     return Fields(swapped) if isinstance(fields, Fields) else swapped
+
+
+def written(secret: Secret, spelling: Spelling) -> bytes:
+    """A secret as it stands in a body of this spelling."""
+    return spelling.encode(secret.reveal().encode("utf-8", "surrogateescape"))
 
 
 class _Swaps:
@@ -91,6 +109,53 @@ def _swap_in_field(request: Request, field: FieldToEdit, secrets: Secrets) -> No
         request.headers.replace_at(field.position, name, value)
     except InvalidHeader:
         raise unfit_for_header(_first_unfit(swaps.used), name) from None
+
+
+def _swap_in_body(request: Request, scanner: BodyScanner, body: BodyFindings, secrets: Secrets) -> None:
+    edits = [(span[0], span[1], _in_body(scanner, body, span, secrets)) for span in body.spans]
+    if body.base64:
+        edits += [(text.start, text.end, _in_base64(scanner, body, text, secrets)) for text in body.base64]
+        edits.sort(key=lambda edit: edit[0])
+    pieces: list[bytes] = []
+    position = 0
+    for start, end, new in edits:
+        if new is not None:
+            pieces += (body.text[position:start], new)
+            position = end
+    if not pieces:
+        return
+    content = b"".join((*pieces, body.text[position:]))
+    if body.codings:
+        encoder = make_encoder(body.codings, bare_deflate=body.is_bare_deflate)
+        content = encoder.feed(content) + encoder.end()
+    # settlement.py has seen to it that they can be written.
+    for place, (name, value) in renewed(request.headers.fields, request.body.trailers, body.wire, content):
+        request.headers.replace_at(place, name, value)
+    request.body.replace(content)
+
+
+def _in_body(scanner: BodyScanner, body: BodyFindings, span: Span, secrets: Secrets) -> bytes | None:
+    start, end, token = span
+    for owner in scanner.owners_of(token, body.way_of(span), is_compressed=bool(body.codings)):
+        secret = secrets.get(owner.entry)
+        if secret is not None:
+            new = written(secret, body.spelling)
+            if body.keeps_length and len(new) != end - start:
+                body.unswapped.add(owner.entry)
+                return None
+            return new
+    return None
+
+
+def _in_base64(scanner: BodyScanner, body: BodyFindings, text: Base64Text, secrets: Secrets) -> bytes | None:
+    def value_for(token: bytes) -> bytes | None:
+        for owner in scanner.owners_of(token, "base64", is_compressed=bool(body.codings)):
+            if owner.entry in secrets:
+                return written(secrets[owner.entry], PLAIN)
+        return None
+
+    new = text.replaced(value_for)
+    return new if not body.keeps_length or len(new) == text.end - text.start else None
 
 
 def _first_unfit(used: list[Secret]) -> Secret:

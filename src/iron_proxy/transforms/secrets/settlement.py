@@ -11,8 +11,10 @@ from iron_proxy.errors import SecretUnavailable
 from iron_proxy.messages.request import Request
 from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.secret_sources.source import Secret
+from iron_proxy.transforms.secrets.body_search import BodyFindings
+from iron_proxy.transforms.secrets.digests import UnknownDigest, renewed, vouching_field
 from iron_proxy.transforms.secrets.entries import Entry
-from iron_proxy.transforms.secrets.locations import Findings, Hit, digest_header
+from iron_proxy.transforms.secrets.locations import Findings, Hit
 from iron_proxy.transforms.secrets.plaintext import may_go_in_clear
 from iron_proxy.transforms.secrets.plan import Plan
 
@@ -44,15 +46,15 @@ async def settle(plan: Plan, request: Request, findings: Findings, max_body_byte
     found = {owner.entry for hit in findings.hits for owner in hit}
     for entry in plan.entries:
         if entry.injection is None and entry not in found:
-            if entry.require:
-                return _missing(entry, findings, max_body_bytes)
+            refusal = _unfound(entry, findings, max_body_bytes)
+            if refusal is not None:
+                return refusal
             continue
         if not in_clear and not entry.allow_plaintext:
             return Refusal(entry, "plaintext", "a secret would go over plain HTTP; allow_plaintext: true permits it")
-        if findings.body_hits:
-            refusal = _unswappable_body(entry, request, findings, max_body_bytes)
-            if refusal is not None:
-                return refusal
+        refusal = _unswappable_body(entry, request, findings.body, max_body_bytes)
+        if refusal is not None:
+            return refusal
         if entry.injection is not None or _is_needed(entry, findings.hits, settled):
             try:
                 settled.secrets[entry] = await entry.source.get()
@@ -74,21 +76,40 @@ def _is_needed(entry: Entry, hits: list[Hit], settled: Settled) -> bool:
     return False
 
 
-def _missing(entry: Entry, findings: Findings, limit: int | None) -> Refusal:
-    looks_into_body = entry.replacement is not None and entry.replacement.in_body
-    if looks_into_body and findings.body_is_encoded:
+def _unfound(entry: Entry, findings: Findings, limit: int | None) -> Refusal | None:
+    how = entry.replacement
+    looks_into_body = how is not None and how.in_body
+    if how is not None and how.on_oversize == "reject" and looks_into_body and findings.body_is_cut:
+        return _too_large(entry, limit)
+    if not entry.require:
+        return None
+    if looks_into_body and findings.body is not None and findings.body.is_opaque:
         return Refusal(entry, "encoded_body", "the body is compressed, so the required proxy token cannot be seen")
     if looks_into_body and findings.body_is_cut:
         return _too_large(entry, limit)
     return Refusal(entry, "", "the required proxy token is missing")
 
 
-def _unswappable_body(entry: Entry, request: Request, findings: Findings, limit: int | None) -> Refusal | None:
-    if not any(owner.entry is entry for hit in findings.body_hits for owner in hit):
+def _unswappable_body(
+    entry: Entry, request: Request, body: BodyFindings | None, limit: int | None
+) -> Refusal | None:
+    how = entry.replacement
+    if body is None or how is None or not how.in_body:
         return None
-    if findings.body_is_cut:
+    if body.is_cut and how.on_oversize == "reject":
         return _too_large(entry, limit)
-    digest = digest_header(request)
+    if not any(owner.entry is entry for hit in body.hits for owner in hit):
+        return None
+    if body.is_cut and entry.require:
+        return _too_large(entry, limit)
+    fields, trailers = request.headers.fields, request.body.trailers
+    digest = vouching_field([*fields, *trailers])
+    if digest and not body.is_cut:
+        try:
+            renewed(fields, trailers, body.wire, body.wire)
+            digest = ""
+        except UnknownDigest as error:
+            digest = str(error)
     if digest:
         return Refusal(entry, "body_digest", f"the body holds the proxy token and the header {digest} vouches for it")
     return None

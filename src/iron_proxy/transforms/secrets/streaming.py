@@ -7,6 +7,7 @@ are not delayed. Which needles a secret needs is `spellings.py`; a value at hand
 about one by one, is for `tokens.py`. Needles are secrets where responses are scrubbed: nothing here prints one.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -17,6 +18,9 @@ import re2
 # pieces of 256 KiB, against 830 MB/s however many there are. Small pieces (16 KiB) even them out at about this number.
 # A secret without special characters has six spellings.
 _FEW_NEEDLES = 8
+# Up to here the standard library's alternation of the needles' first bytes is faster than even that: 0.2 µs, not 0.6,
+# on an answer of 60 bytes. Where a needle may begin at every other byte, they are even at 200.
+_SHORT_TEXT = 128
 # The end of a piece is searched for the first bytes of needles, and each place found is compared with the needles in
 # Python, 2 µs each. Eight bytes keep such places rare even where a text is made of them; sixteen took eight times as
 # long to compile.
@@ -36,7 +40,7 @@ class Replacer:
     Raises ValueError for one that is not, and for an empty needle. No needles at all are fine: nothing is replaced.
     """
 
-    __slots__ = ("_few", "_search", "_starts", "replacements")
+    __slots__ = ("_few", "_hint", "_search", "_starts", "replacements")
 
     def __init__(self, needles: Mapping[bytes, bytes], *, same_length: bool = False) -> None:
         if b"" in needles:
@@ -45,6 +49,7 @@ class Replacer:
             raise ValueError("a replacement differs in length from its needle")
         self.replacements = dict(needles)
         self._few = tuple(needles) if len(needles) <= _FEW_NEEDLES else None
+        self._hint = _hint_of(self._few or ())
         self._search = _automaton(needles)
         self._starts = _Starts(needles)
 
@@ -57,7 +62,12 @@ class Replacer:
 
     def first_match(self, text: bytes) -> Any:
         """The first needle in the text as a match, or None."""
-        if self._few is not None and not any(needle in text for needle in self._few):
+        if self._few is not None:
+            if len(text) <= _SHORT_TEXT:
+                return self._search(text, 0) if self._hint(text) is not None else None
+            for needle in self._few:  # not any(): a generator would cost more than what it goes through
+                if needle in text:
+                    return self._search(text, 0)
             return None
         return self._search(text, 0)
 
@@ -167,6 +177,12 @@ def _search_for_starts(needles: list[bytes]) -> _Search:
     short = {needle[:size] for needle in needles for size in range(1, min(len(needle), _HEAD_BYTES))}
     at_the_end = b"(?:" + _any_of(short) + rb")\z"
     return _compiled(_any_of(heads) + b"|" + at_the_end if heads else at_the_end)
+
+
+def _hint_of(needles: Iterable[bytes]) -> Callable[[bytes], object]:
+    """A search that finds something wherever a needle stands, and hardly anything else."""
+    heads = sorted({needle[:_HEAD_BYTES] for needle in needles})
+    return re.compile(b"|".join(map(re.escape, heads)) or b"(?!)").search
 
 
 def _automaton(needles: Iterable[bytes]) -> _Search:

@@ -3,6 +3,7 @@ The secrets transform: find proxy tokens, decide, fetch, then swap and inject.
 
 Nothing is changed before every entry has been decided on. Tokens are sought in what the client sent: neither a
 swapped nor an injected value is searched again. CONNECT carries no token and is not asked; the request inside is.
+A request that a secret went into leaves a scrubber on its exchange, which takes the secret out of the response.
 """
 
 from collections.abc import Iterable
@@ -14,12 +15,20 @@ from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.pipeline.transform import RequestTransform, Scope, TransformContext
 from iron_proxy.pipeline.verdict import CONTINUE, Reject, Verdict
 from iron_proxy.secret_sources.registry import SourceContext
+from iron_proxy.secret_sources.source import Secret, close_source
+from iron_proxy.transforms.secrets.body_search import BodyFindings
 from iron_proxy.transforms.secrets.entries import Entry, entries_from
+from iron_proxy.transforms.secrets.honeytokens import Honeytoken, honeytokens_from
+from iron_proxy.transforms.secrets.late_uses import LateUses, at_hand
 from iron_proxy.transforms.secrets.locations import NO_TOKEN, Findings, SoleToken, find_sole_token, find_tokens
+from iron_proxy.transforms.secrets.message_swaps import prepare_messages
 from iron_proxy.transforms.secrets.plaintext import may_go_in_clear
-from iron_proxy.transforms.secrets.plan import Plan, Plans
+from iron_proxy.transforms.secrets.plan import BodyScanner, Plan, Plans
 from iron_proxy.transforms.secrets.replace import swap_sole_token, swap_tokens
+from iron_proxy.transforms.secrets.scrubbers import watch
 from iron_proxy.transforms.secrets.settlement import Refusal, Settled, settle
+from iron_proxy.transforms.secrets.swapped_body import stream_body
+from iron_proxy.transforms.secrets.tripwires import Tripwires
 
 # RFC 9110 section 15.5.6: a 405 names what is allowed.
 _BUT_TRACE = (b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
@@ -33,32 +42,103 @@ class SecretsTransform:
     name = "secrets"
     scopes = frozenset((Scope.REQUEST,))
 
-    def __init__(self, entries: Iterable[Entry], max_request_body_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        max_request_body_bytes: int | None = None,
+        honeytokens: Iterable[Honeytoken] = (),
+    ) -> None:
+        self.entries = entries = tuple(entries)
         self._plans = Plans(entries)
+        self.tripwires = Tripwires(entries, honeytokens)
         self._max_body_bytes = max_request_body_bytes
 
     async def on_request(self, exchange: Exchange) -> Verdict:
         """Swap and inject, or refuse. Raises TransformError when a secret cannot stand where it should go."""
         request = exchange.request
+        plan = self._plans.for_request(request)
+        rejection = self.tripwires.look(exchange, plan)
+        if rejection is not None:
+            return rejection
         if request.method not in _COMMON_METHODS and request.method.upper() == "TRACE":
             return self._refuse_trace(exchange)
-        plan = self._plans.for_request(request)
         if plan is None:
+            watch(exchange, self._plans.sent_to(request.target))
             return CONTINUE
         if plan.ambiguous is not None:
             sentence = "the path can be read in more than one way, so the rules of a required secret cannot be decided"
             return _reject(exchange, Refusal(plan.ambiguous, "ambiguous_path", sentence))
+        if request.upgrade is not None:
+            refusal = await prepare_messages(exchange, plan)
+            if refusal is not None:
+                return _reject(exchange, refusal)
         if plan.is_headers_only:
             # What nearly every request is: no token, or one token in one header of one entry that demands nothing.
             found = find_sole_token(plan, request.headers.fields)
-            if found is NO_TOKEN or (found is not None and _swapped_alone(exchange, found)):
+            if found is NO_TOKEN:
+                watch(exchange, self._plans.sent_to(request.target))
                 return CONTINUE
+            if found is not None and self._swapped_alone(exchange, found):
+                return CONTINUE
+        return await self._search_and_swap(exchange, plan)
+
+    async def _search_and_swap(self, exchange: Exchange, plan: Plan) -> Verdict:
+        """The general way: everything is looked at, then decided on, then changed."""
+        request = exchange.request
         findings = await find_tokens(plan, request, self._max_body_bytes)
+        rejection = self.tripwires.look_at_body(exchange, plan)
+        if rejection is not None:
+            return rejection
         settled = await settle(plan, request, findings, self._max_body_bytes)
         if isinstance(settled, Refusal):
             return _reject(exchange, settled)
         _apply(plan, exchange, findings, settled)
+        scrubbed = settled.secrets
+        body = findings.body
+        if plan.body is not None and body is not None and (body.is_cut or body.is_live):
+            scrubbed = self._stream_body(plan.body, exchange, body, settled)
+        watch(exchange, self._plans.sent_to(request.target), scrubbed.items())
         return CONTINUE
+
+    def _stream_body(
+        self, scanner: BodyScanner, exchange: Exchange, body: BodyFindings, settled: Settled
+    ) -> dict[Entry, Secret]:
+        """Let tokens be swapped while the body goes by; the secrets that may go into it."""
+        if body.is_live:
+            exchange.annotate("body_streamed", True)
+        secrets = at_hand(scanner, settled.secrets)
+        uses = LateUses(exchange, self._plans.sent_to(exchange.request.target), secrets)
+        is_changed = stream_body(scanner, exchange.request, body, secrets, uses.used, uses.unfit)
+        return secrets if is_changed else settled.secrets
+
+    def _swapped_alone(self, exchange: Exchange, found: SoleToken) -> bool:
+        """
+        Swap the only token there is: a shortcut to the outcome of the general way (property tests hold them together).
+
+        False, with nothing changed, leaves everything to that: also when the secret has to be waited for.
+        """
+        owner, request = found.owner, exchange.request
+        entry = owner.entry
+        if request.scheme != "https" and not (entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)):
+            return False
+        secret = entry.source.current
+        if secret is None:
+            return False
+        swap_sole_token(request, found, secret)
+        exchange.annotate("swapped", [{"secret": entry.name, "locations": [owner.location]}])
+        sent = self._plans.sent_to(request.target)
+        sent.note(entry, secret)
+        exchange.scrubbers += sent.scrubbers
+        return True
+
+    def on_refused(self, exchange: Exchange) -> None:
+        """Note tokens where they do not belong in a request that another transform refuses."""
+        self.tripwires.look_at_refused(exchange, self._plans.for_request(exchange.request))
+
+    async def aclose(self) -> None:
+        """End what sources do in the background."""
+        for entry in self.entries:
+            await close_source(entry.source)
 
     def _refuse_trace(self, exchange: Exchange) -> Verdict:
         """TRACE (RFC 9110 section 9.3.8) sends the request back: the client would read the secret."""
@@ -69,33 +149,19 @@ class SecretsTransform:
         return _reject(exchange, Refusal(entry, "trace", sentence, Response(405, Headers([_BUT_TRACE]))))
 
 
-def _swapped_alone(exchange: Exchange, found: SoleToken) -> bool:
-    """
-    Swap the only token there is: a shortcut to the outcome of the general way (a property test holds them together).
-
-    False, with nothing changed, leaves everything to that: also when the secret has to be waited for.
-    """
-    owner, request = found.owner, exchange.request
-    entry = owner.entry
-    if request.scheme != "https" and not (entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)):
-        return False
-    secret = entry.source.current
-    if secret is None:
-        return False
-    swap_sole_token(request, found, secret)
-    exchange.annotate("swapped", [{"secret": entry.name, "locations": [owner.location]}])
-    return True
-
-
 def build(section: Section, context: TransformContext) -> RequestTransform:
     """From `secrets`, and the seed's `source: env` beside it. No source is asked for a value yet."""
+    honeytokens = honeytokens_from(section)
     entries = entries_from(section, SourceContext(context.environment, context.clock))
-    return SecretsTransform(entries, context.max_request_body_bytes)
+    tokens = {entry.replacement.token for entry in entries if entry.replacement is not None}
+    if any(each.value in tokens for each in honeytokens):
+        section.problem("honeytokens", "a honeytoken is the proxy_value of an entry: that one may be used")
+    return SecretsTransform(entries, context.max_request_body_bytes, honeytokens)
 
 
 def _apply(plan: Plan, exchange: Exchange, findings: Findings, settled: Settled) -> None:
-    swapped, injected = _locations(plan, findings, settled), []
     swap_tokens(plan, exchange.request, findings, settled.secrets)
+    swapped, injected = _locations(plan, findings, settled), []
     for entry in plan.entries:
         if entry.injection is not None and entry in settled.secrets:
             entry.injection.apply(exchange.request, settled.secrets[entry])
@@ -108,6 +174,8 @@ def _apply(plan: Plan, exchange: Exchange, findings: Findings, settled: Settled)
         exchange.annotate("secret_unavailable", settled.unavailable)
     if findings.body_is_cut:
         exchange.annotate("body_truncated", True)
+    if findings.body is not None and findings.body.unswapped:
+        exchange.annotate("token_unswapped", ["body"])
 
 
 def _locations(plan: Plan, findings: Findings, settled: Settled) -> list[dict[str, object]]:
@@ -115,7 +183,7 @@ def _locations(plan: Plan, findings: Findings, settled: Settled) -> list[dict[st
     places: dict[Entry, list[str]] = {}
     for owners in findings.hits:
         for owner in owners:
-            if owner.entry in settled.secrets:
+            if owner.entry in settled.secrets and not findings.is_unswapped(owner):
                 locations = places.setdefault(owner.entry, [])
                 if not (owner.once and owner.location in locations):
                     locations.append(owner.location)

@@ -83,7 +83,9 @@ async def test_a_value_that_cannot_stand_in_a_header_fails_without_showing_it(va
     with pytest.raises(TransformError) as failure:
         await send(one_entry("inject: {header: A}", environment={"OPENAI_API_KEY": value}), exchange)
 
-    assert str(failure.value) == 'secret "OPENAI_API_KEY" holds a control character and cannot stand in header A'
+    message = str(failure.value)
+    assert message.startswith('secret "OPENAI_API_KEY" holds a control character and cannot stand in header A')
+    assert value not in message
     assert exchange.request.headers.pairs == []
     assert "injected" not in exchange.notes or value not in repr(exchange.notes)
 

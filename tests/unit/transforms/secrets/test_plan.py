@@ -49,7 +49,7 @@ async def test_rules_decide_whether_an_entry_applies(rule: str, request_facts: d
 
     await send(transform, exchange)
 
-    assert exchange.notes == (swapped("header:Authorization") if applies else {})
+    assert exchange.notes.get("swapped") == (swapped("header:Authorization")["swapped"] if applies else None)
 
 
 async def test_two_entries_on_one_request_are_both_swapped() -> None:
@@ -87,6 +87,7 @@ async def test_an_odd_spelling_of_the_path_gets_no_secret_and_is_no_way_round_re
 
     assert isinstance(verdict, Reject) is require
     assert exchange.request.headers.pairs == [bearer()]
+    assert exchange.notes.pop("token_misuse")
     assert exchange.notes == ({"rejected": "OPENAI_API_KEY", "reject_reason": "ambiguous_path"} if require else {})
 
 
@@ -166,4 +167,4 @@ async def test_an_entry_without_rules_never_applies() -> None:
     exchange = exchange_of(bearer())
 
     assert await send(transform, exchange) is CONTINUE
-    assert exchange.notes == {}
+    assert exchange.notes == {"token_misuse": [{"secret": "K", "locations": ["header:Authorization"]}]}

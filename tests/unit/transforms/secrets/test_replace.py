@@ -27,7 +27,7 @@ async def test_a_secret_that_would_split_a_header_fails_the_request(value: str, 
     with pytest.raises(TransformError) as failure:
         await send(replacing(keys, environment={"OPENAI_API_KEY": value}), exchange)
 
-    assert str(failure.value) == UNFIT
+    assert str(failure.value).startswith(UNFIT)
     assert failure.value.status == 502
     assert exchange.request.headers.pairs == [bearer()]
     assert exchange.notes == {}

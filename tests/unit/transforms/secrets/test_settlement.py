@@ -165,8 +165,13 @@ async def test_of_two_entries_with_one_token_the_first_that_has_a_secret_is_used
 
 @pytest.mark.parametrize(
     ("content", "keys"),
-    [(TOKEN + b"x" * 100, ""), (TOKEN + b"x" * 100, "require: true"), (b"x" * 100 + TOKEN, "require: true")],
-    ids=["token in the beginning", "the same, required", "required and not in the beginning"],
+    [
+        (TOKEN + b"x" * 100, "require: true"),
+        (b"x" * 100 + TOKEN, "require: true"),
+        (TOKEN + b"x" * 100, "on_oversize: reject"),
+        (b"x" * 100, "on_oversize: reject"),
+    ],
+    ids=["required, in the beginning", "required, not in the beginning", "not to be streamed", "and without a token"],
 )
 async def test_a_body_over_the_limit_that_matters_is_413(content: bytes, keys: str) -> None:
     transform = replacing(f"match_body: true, {keys}", limit=50)

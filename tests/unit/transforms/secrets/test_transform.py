@@ -111,3 +111,17 @@ async def test_no_secret_is_in_annotations_verdicts_errors_or_representations(
     assert REAL not in shown
     assert "canary" not in shown
     assert base64.b64encode(encoded).decode() not in shown
+
+
+async def test_closing_closes_the_sources() -> None:
+    closed: list[str] = []
+
+    class ClosableSource(FakeSource):
+        async def aclose(self) -> None:
+            closed.append(self.name)
+
+    sources = [ClosableSource("A", "x"), FakeSource("B", "x"), ClosableSource("C", "x")]
+
+    await SecretsTransform(Entry(source, (), Replacement(TOKEN)) for source in sources).aclose()
+
+    assert closed == ["A", "C"]
