@@ -45,7 +45,7 @@ async def forward_whole(
 ) -> tuple[Upstream, ResponseHead]:
     """Send a request whose body is all here; a dead idle connection is replaced. Raises UpstreamError."""
     services = client.services
-    connection = services.pool.take_idle(permit, http2=client.prefers_http2)
+    connection = services.pool.take_idle(permit, client.prefers_http2)
     is_fresh = connection is None
     tries = 0
     while True:
@@ -53,11 +53,14 @@ async def forward_whole(
             connection = await services.pool.connect(permit, http2=client.prefers_http2)
         tries += 1
         try:
-            await connection.send_whole(request, content)
+            unsent = connection.send_whole(request, content)
+            if unsent is not None:
+                await unsent
             head = await connection.read_head(services.response_header_timeout)
             if head.status < 200:
                 head = await skip_informational(client, connection, head, services.response_header_timeout, exchange)
-            connection.route.check_status(head.status)
+            if head.status == 407:
+                connection.route.check_status(407)
             return connection, head
         except UpstreamDisconnected as error:
             connection.abort()
@@ -106,7 +109,7 @@ async def forward_streaming(
 async def _begin(client: Client, request: Request, permit: Permit) -> Upstream:
     """A connection that has taken the request's head: until then nothing of the body is lost by trying again."""
     pool = client.services.pool
-    connection = pool.take_idle(permit, http2=client.prefers_http2)
+    connection = pool.take_idle(permit, client.prefers_http2)
     tries = 0
     while True:
         if connection is None:

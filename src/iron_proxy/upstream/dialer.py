@@ -32,6 +32,7 @@ from iron_proxy.upstream.deny_list import DenyList
 from iron_proxy.upstream.nested_tls import NestedTLSStream
 from iron_proxy.upstream.outbound_proxy import OutboundProxies, Route, RouteKind
 from iron_proxy.upstream.proxy_handshake import open_tunnel
+from iron_proxy.upstream.recent_dials import RecentDials
 from iron_proxy.upstream.trust import HTTP1, OneContext, Trust
 
 # Parity: upstream gives up connecting after 30 s. Several addresses share it, and so does a proxy's handshake.
@@ -60,13 +61,15 @@ class Dialer:
         trust: Trust | ssl.SSLContext,
         is_own_listener: Callable[[str, int], bool],
         proxies: OutboundProxies | None = None,
+        recent_dials: RecentDials | None = None,
     ) -> None:
-        """A context in place of a `Trust` is used for every host."""
+        """A context in place of a `Trust` is used for every host. What is opened is noted in `recent_dials`."""
         self._resolver = resolver
         self._deny_list = deny_list
         self._trust = OneContext(trust) if isinstance(trust, ssl.SSLContext) else trust
         self._is_own_listener = is_own_listener
         self._proxies = proxies or OutboundProxies()
+        self._recent_dials = recent_dials
 
     def route(self, permit: Permit, *, tunnel: bool = False) -> Route:
         """
@@ -166,7 +169,10 @@ class Dialer:
         for position, address in enumerate(allowed, 1):
             try:
                 limit = CONNECT_TIMEOUT if position == len(allowed) else ATTEMPT_TIMEOUT
-                return await _connect_to(address, target.port, limit)
+                stream = await _connect_to(address, target.port, limit)
+                if self._recent_dials is not None:
+                    self._recent_dials.note(stream)
+                return stream
             except UpstreamError as error:
                 failure = error
         raise failure

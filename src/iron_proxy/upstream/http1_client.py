@@ -5,6 +5,8 @@ Requests are written anew from their parts, here and nowhere else. `http2_client
 `proxy/forward.py` need not know which it has.
 """
 
+from collections.abc import Awaitable
+
 from iron_proxy.errors import UpstreamDisconnected, UpstreamTimeout
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
@@ -54,16 +56,19 @@ class UpstreamConnection:
 
     # --- the request ------------------------------------------------------------------------------------------------
 
-    async def send_whole(self, request: Request, content: bytes) -> None:
-        """Send a request whose body is all here, in one write. Raises UpstreamDisconnected, UpstreamTimeout."""
+    def send_whole(self, request: Request, content: bytes) -> Awaitable[None] | None:
+        """
+        Send a request whose body is all here, in one write; what is to be awaited where the upstream takes it slowly.
+
+        Raises UpstreamDisconnected, UpstreamTimeout. No coroutine: nearly every request is taken at once.
+        """
         message = request_head(request, self.route)
         if request.body.length is None:
             message += _chunked(request.body, content)
         elif content:
             message += content
         self.expect(request.method)
-        if self.write_nowait(message):
-            await self.drain()
+        return self.drain() if self.write_nowait(message) else None
 
     async def send_head(self, request: Request) -> None:
         """Begin a request whose body is still arriving: pieces, then `end_request`. Raises as `send_whole`."""

@@ -6,6 +6,7 @@ has. The connection's frames are read by a task that the pool owns.
 """
 
 import asyncio
+from collections.abc import Awaitable
 
 from iron_proxy.errors import (
     IronProxyError,
@@ -208,10 +209,21 @@ class Http2Exchange(Http2Stream):
 
     # --- the request ------------------------------------------------------------------------------------------------
 
-    async def send_whole(self, request: Request, content: bytes) -> None:
-        """Send a request whose body is all here. Raises UpstreamDisconnected, UpstreamTimeout."""
+    def send_whole(self, request: Request, content: bytes) -> Awaitable[None] | None:
+        """
+        Send a request whose body is all here; what is to be awaited where there is a body.
+
+        Raises UpstreamDisconnected, UpstreamTimeout.
+        """
         trailers = request.body.trailers
-        self._begin(request, end=not content and not trailers)
+        if content or trailers:
+            self._begin(request, end=False)
+            return self._send_rest(content, trailers)
+        self._begin(request, end=True)
+        self._request_ended = True
+        return None
+
+    async def _send_rest(self, content: bytes, trailers: list[Pair]) -> None:
         try:
             if content:
                 await self.send_piece(content, end=not trailers)

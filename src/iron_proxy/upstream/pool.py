@@ -54,7 +54,7 @@ class Pool:
         self._sessions: OrderedDict[tuple[OriginKey, tuple[str, ...]], ssl.SSLSession] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
 
-    def take_idle(self, permit: Permit, *, http2: bool = False) -> UpstreamConnection | Http2Exchange | None:
+    def take_idle(self, permit: Permit, http2: bool = False) -> UpstreamConnection | Http2Exchange | None:
         """An idle connection, or room on a shared one, for this permit; or None. `http2`: of both, the latter first."""
         key = (permit.scheme, permit.target, permit.admission.names_address)
         if (http2 or self._prefers_http2) and (exchange := self._shared.take(key)) is not None:

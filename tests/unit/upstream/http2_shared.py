@@ -19,6 +19,12 @@ from iron_proxy.upstream.http2_client import Http2Exchange, Http2Upstream
 KEY = ("https", Target("ok.test", 443), False)
 
 
+async def send_whole(exchange: Http2Exchange, asked: Request, content: bytes = b"") -> None:
+    """A request whose body is all here, and all of it taken."""
+    if (unsent := exchange.send_whole(asked, content)) is not None:
+        await unsent
+
+
 class Shared:
     """A connection, the task that reads it, and the upstream at its far end."""
 
@@ -38,7 +44,7 @@ class Shared:
     async def ask(self, method: str = "GET", content: bytes = b"") -> tuple[Http2Exchange, RequestReceived]:
         """A request that the upstream has."""
         exchange = self.connection.open_exchange()
-        await exchange.send_whole(request(method, content), content)
+        await send_whole(exchange, request(method, content), content)
         return exchange, await self.upstream.take(RequestReceived)
 
     async def upload(self) -> tuple[Http2Exchange, RequestReceived]:

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.http2_frames import data, frame
 from tests.fakes.http2_in_memory import answer, refuse
 from tests.fakes.served import LONG, turns
-from tests.unit.upstream.http2_shared import Shared, request
+from tests.unit.upstream.http2_shared import Shared, request, send_whole
 
 from iron_proxy.errors import (
     IronProxyError,
@@ -198,7 +198,7 @@ async def test_an_early_answer_to_a_body_that_does_not_fit_its_window_is_heard(s
     shared.upstream.is_slow = True
     exchange = shared.connection.open_exchange()
     content = bytes(300 * 1024)
-    sending = asyncio.create_task(exchange.send_whole(request("POST", content), content))
+    sending = asyncio.create_task(send_whole(exchange, request("POST", content), content))
     asked = await shared.upstream.take(RequestReceived)
     await shared.upstream.take_all()
     answer(shared.upstream, asked.stream_id, b"too much", 413)

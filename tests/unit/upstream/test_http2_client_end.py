@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.http2_frames import settings
 from tests.fakes.http2_in_memory import answer
 from tests.fakes.served import LONG, turns
-from tests.unit.upstream.http2_shared import Shared, request
+from tests.unit.upstream.http2_shared import Shared, request, send_whole
 
 from iron_proxy.errors import (
     UpstreamRefusedStream,
@@ -75,7 +75,7 @@ async def test_a_connection_without_settings_still_ends_what_it_has_begun(
 ) -> None:
     monkeypatch.setattr(http2_client, "SETTLE_TIMEOUT", 0.0)
     exchange = fresh.connection.open_exchange()
-    await exchange.send_whole(request(), b"")
+    await send_whole(exchange, request())
     with pytest.raises(UpstreamTimeout):
         await fresh.connection.settle()
     assert not fresh.near.is_closed
@@ -147,7 +147,7 @@ async def test_a_head_that_comes_too_late_may_be_sent_elsewhere(shared: Shared) 
     shared.connection.has_ended = True
 
     with pytest.raises(UpstreamRefusedStream):
-        await exchange.send_whole(request(), b"")
+        await send_whole(exchange, request())
     exchange.abort()
 
     assert shared.connection._promised == 0
