@@ -57,6 +57,8 @@ def main() -> int:
 def _measure(options: Options) -> Result:
     arms = [arm for arm in ARMS if options.arm is None or arm.name in options.arm]
     workloads = QUICK_WORKLOADS if options.quick else WORKLOADS
+    if options.workload is not None:
+        workloads = tuple(workload for workload in WORKLOADS if workload.name in options.workload)
     settings = machine.settings(options.rounds, options.seconds)
     return measure(arms, workloads, settings, lambda line: print(line, file=sys.stderr, flush=True))
 

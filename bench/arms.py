@@ -17,7 +17,7 @@ from typing import Protocol
 
 from bench import nginx
 from bench.free_ports import free_ports
-from bench.setting import HOST, PROXY_TOKEN, REAL_SECRET, Ports, Setting
+from bench.setting import HOST, HOST_WITHOUT_SECRETS, PROXY_TOKEN, REAL_SECRET, Ports, Setting
 
 # What an arm's process prints, on stdout and stderr, goes into this file of its directory.
 OUTPUT_FILE = "output.log"
@@ -133,7 +133,7 @@ class IronProxy:
             "proxy": {"http_listen": f"127.0.0.1:{ports.http}", "https_listen": f"127.0.0.1:{ports.https}"},
             "tls": {"ca_cert": str(setting.certificates.ca), "ca_key": str(setting.certificates.ca_key)},
             "transforms": [
-                {"name": "allowlist", "config": {"domains": [HOST]}},
+                {"name": "allowlist", "config": {"domains": [HOST, HOST_WITHOUT_SECRETS]}},
                 {"name": "secrets", "config": {"secrets": [secret]}},
             ],
             "metrics": {"listen": f"127.0.0.1:{management}"},

@@ -1,4 +1,4 @@
-"""A throw-away CA and one leaf for `localhost`: the origin and the other proxies show it, iron-proxy signs its own."""
+"""A throw-away CA and one leaf for the origin and the other proxies to show; iron-proxy signs its own."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,11 @@ class CertificateFiles:
     leaf_key: Path
 
 
-def make_certificates(directory: Path, host: str) -> CertificateFiles:
-    """Write a new CA and a leaf for `host` into the directory."""
+def make_certificates(directory: Path, *hosts: str) -> CertificateFiles:
+    """Write a new CA and a leaf for the hosts into the directory."""
     files = CertificateFiles(directory / "ca.crt", directory / "ca.key", directory / "leaf.crt", directory / "leaf.key")
     ca = trustme.CA()
-    leaf = ca.issue_cert(host)
+    leaf = ca.issue_cert(*hosts)
     ca.cert_pem.write_to_path(files.ca)
     ca.private_key_pem.write_to_path(files.ca_key)
     leaf.cert_chain_pems[0].write_to_path(files.leaf)

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from bench.arms import ARMS
+from bench.workloads import WORKLOADS
 
 
 class Options(argparse.Namespace):
@@ -13,6 +14,7 @@ class Options(argparse.Namespace):
     rounds: int
     seconds: int
     arm: list[str] | None
+    workload: list[str] | None
     keep: bool
     write_docs: bool
 
@@ -25,11 +27,13 @@ def parse_options(arguments: list[str]) -> Options:
     parser.add_argument("--rounds", type=_between(1, 100), default=3, help="rounds per workload (default 3)")
     parser.add_argument("--seconds", type=_between(1, 600), help="length of a round (default 4; with --quick 2)")
     parser.add_argument("--arm", action="append", choices=names, help="only this one; may be repeated")
+    workloads = [workload.name for workload in WORKLOADS]
+    parser.add_argument("--workload", action="append", choices=workloads, help="only this one; may be repeated")
     parser.add_argument("--keep", action="store_true", help="git add the result, which git otherwise ignores")
     parser.add_argument("--write-docs", action="store_true", help="rewrite docs/reference/benchmarks.md from this run")
     options = parser.parse_args(arguments, Options())
-    if options.write_docs and (options.quick or options.arm):
-        parser.error("--write-docs needs the whole run: leave --quick and --arm out")
+    if options.write_docs and (options.quick or options.arm or options.workload):
+        parser.error("--write-docs needs the whole run: leave --quick, --arm and --workload out")
     if options.seconds is None:
         options.seconds = 2 if options.quick else 4
     return options

@@ -19,7 +19,7 @@ from bench.free_ports import free_ports
 from bench.origin import run_origin
 from bench.results import ArmDescription, Failure, Figures, Result, Sample, Settings
 from bench.running_arm import RunningArm, run_arm
-from bench.setting import HOST, Ports, Setting
+from bench.setting import HOST, HOST_WITHOUT_SECRETS, Ports, Setting
 from bench.workloads import AFTER_LOAD, START, Generator, Workload
 
 # Enough to open the connections, sign the leaf and fill the caches.
@@ -43,7 +43,7 @@ def measure(arms: Sequence[Arm], workloads: Sequence[Workload], settings: Settin
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iron-proxy-bench-")))
         http, https = free_ports(2)
-        setting = Setting(folder, make_certificates(folder, HOST), Ports(http, https))
+        setting = Setting(folder, make_certificates(folder, HOST, HOST_WITHOUT_SECRETS), Ports(http, https))
         stack.enter_context(run_origin(setting, settings.origin_core))
         course = Course(setting, settings, result, tell)
         present = course.present(arms)

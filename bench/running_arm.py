@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.arms import OUTPUT_FILE, Arm, Launch
 from bench.errors import MeasurementFailed
-from bench.setting import HOST, SMALL, SMALL_BODY, Setting
+from bench.setting import HOST, HOST_WITHOUT_SECRETS, SMALL, SMALL_BODY, Setting
 from bench.started_process import StartedProcess, start
 
 # The target is half a second; an arm that needs this long has a fault.
@@ -35,14 +35,15 @@ class RunningArm:
         self._setting = setting
         self._launch = launch
 
-    def url(self, scheme: str, path: str) -> str:
+    def url(self, scheme: str, path: str, host: str = HOST) -> str:
         """Where the load generator sends its requests."""
-        return f"{scheme}://{HOST}:{self._launch.ports.of(scheme)}{path}"
+        return f"{scheme}://{host}:{self._launch.ports.of(scheme)}{path}"
 
     def headers(self, scheme: str, carries_token: bool) -> dict[str, str]:
         """What every request carries: the origin's authority, and the credential where it is wanted."""
-        headers = {"Host": self._setting.authority(scheme)}
-        return headers | {"Authorization": f"Bearer {self.arm.credential}"} if carries_token else headers
+        if not carries_token:
+            return {"Host": self._setting.authority(scheme, HOST_WITHOUT_SECRETS)}
+        return {"Host": self._setting.authority(scheme), "Authorization": f"Bearer {self.arm.credential}"}
 
     def cpu_seconds(self) -> float | None:
         """CPU time so far; None where there is no process. Raises MeasurementFailed when it has ended."""

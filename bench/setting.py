@@ -11,6 +11,8 @@ from pathlib import Path
 from bench.certificates import CertificateFiles
 
 HOST = "localhost"
+# The same origin for requests that no secret is for: what has been given one is scrubbed from then on.
+HOST_WITHOUT_SECRETS = "127.0.0.1"
 # What the client sends, and what has to reach the origin. Neither opens anything.
 PROXY_TOKEN = "proxy-token-123"
 REAL_SECRET = "sk-real-secret-0123456789"
@@ -44,6 +46,6 @@ class Setting:
     certificates: CertificateFiles
     origin: Ports
 
-    def authority(self, scheme: str) -> str:
+    def authority(self, scheme: str, host: str = HOST) -> str:
         """The Host header: it names the origin, whoever is asked."""
-        return f"{HOST}:{self.origin.of(scheme)}"
+        return f"{host}:{self.origin.of(scheme)}"

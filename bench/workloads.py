@@ -11,7 +11,7 @@ from typing import Protocol
 from bench.load import download, request_repeatedly
 from bench.results import Figures
 from bench.running_arm import RunningArm
-from bench.setting import LARGE, LARGE_BYTES, MIDDLE, SMALL
+from bench.setting import HOST, HOST_WITHOUT_SECRETS, LARGE, LARGE_BYTES, MIDDLE, SMALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,8 @@ class Download:
     def measure(self, arm: RunningArm, generator: Generator, seconds: float) -> tuple[int, Figures]:
         before = arm.cpu_seconds()
         headers = arm.headers("https", self.carries_token)
-        rates = download(arm.url("https", LARGE), headers, generator.ca, self.times, generator.core)
+        host = HOST if self.carries_token else HOST_WITHOUT_SECRETS
+        rates = download(arm.url("https", LARGE, host), headers, generator.ca, self.times, generator.core)
         after = arm.cpu_seconds()
         figures = {"megabytes_per_second": self.times * LARGE_BYTES / sum(LARGE_BYTES / rate for rate in rates) / 1e6}
         if before is not None and after is not None:

@@ -29,8 +29,13 @@ def test_a_quick_run_has_shorter_rounds() -> None:
         (["--arm", "squid"], "invalid choice"),
         (["--write-docs", "--quick"], "needs the whole run"),
         (["--write-docs", "--arm", "nginx"], "needs the whole run"),
+        (["--write-docs", "--workload", "download"], "needs the whole run"),
+        (["--workload", "upload"], "invalid choice"),
     ],
-    ids=["no round", "underscore", "too long", "fraction", "unknown arm", "docs of a part", "docs of one arm"],
+    ids=[
+        "no round", "underscore", "too long", "fraction", "unknown arm", "docs of a part", "docs of one arm",
+        "docs of one workload", "unknown workload",
+    ],
 )
 def test_a_wrong_option_ends_with_status_2_and_the_reason(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
