@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# More arguments for pytest and for the benchmark: make test ARGS='-k tunnel'
+# More arguments for pytest and for the benchmark: make test ARGS='-k tunnel', ARGS='-n 0 --pdb'
 ARGS ?=
 
 TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client \
@@ -25,7 +25,7 @@ demo: venv  ## see the proxy at work: nothing to configure, no internet needed
 
 test: venv  ## run all tests
 	@scripts/install-tools $(TEST_TOOLS)
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile $(ARGS)
 
 clients-page: venv  ## run the real clients alone, and write docs/reference/clients.md from what they did
 	@scripts/install-tools $(TEST_TOOLS)
