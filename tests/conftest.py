@@ -6,9 +6,14 @@ from typing import Any, Protocol
 
 import pytest
 import trustme
+from hypothesis import settings
 from tests.fakes.configurations import base_config
 from tests.fakes.internet import Internet
 from tests.fakes.running_proxy import Configuration, ProxyCA, RunningProxy
+
+# An example may take as long as it takes: where tests run side by side, a pause of the machine is no failure.
+settings.register_profile("iron-proxy", deadline=None)
+settings.load_profile("iron-proxy")
 
 
 @pytest.fixture(scope="session")

@@ -150,7 +150,7 @@ def forwarded(
 
 
 @KINDS
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data(), CODINGS, PLACES, st.booleans())
 def test_what_goes_upstream_is_what_the_reference_says(
     kind: str, data: st.DataObject, codings: tuple[str, ...], places: list[int], sized: bool
@@ -167,7 +167,7 @@ def test_what_goes_upstream_is_what_the_reference_says(
 
 
 @KINDS
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data(), PLACES, st.integers(0, 60))
 def test_of_a_body_over_the_limit_all_or_nothing_is_seen(
     kind: str, data: st.DataObject, places: list[int], limit: int
@@ -184,7 +184,7 @@ def test_of_a_body_over_the_limit_all_or_nothing_is_seen(
 
 
 @KINDS
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data(), PLACES, st.booleans())
 def test_one_token_and_five_hundred_mean_the_same(
     kind: str, data: st.DataObject, places: list[int], sized: bool

@@ -14,7 +14,7 @@ from tests.fakes.wire_client import ALL_WAYS, Way, way_id
 PIECES = st.lists(st.binary(min_size=1, max_size=200), max_size=6)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pieces=PIECES, way=st.sampled_from(ALL_WAYS), chunked=st.booleans(), cuts=st.lists(st.integers(0, 2000), max_size=4)
 )
@@ -39,7 +39,7 @@ def test_an_upload_arrives_byte_for_byte_however_it_is_cut(
     assert answer.body.decode() == f"{len(body)} {hashlib.sha256(body).hexdigest()}"
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pieces=PIECES,
     way=st.sampled_from(ALL_WAYS),

@@ -18,7 +18,7 @@ def test_no_method_gets_past_policy(proxy: RunningProxy, way: Way, method: str) 
     assert answer.status == 403
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     host=st.text("abcdeo.thrs-_:@/\\%[]0123456789*", min_size=1, max_size=24).filter(
         lambda text: "ok.test" not in text

@@ -37,7 +37,7 @@ VALUES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=st.lists(st.tuples(NAMES, VALUES), max_size=5), way=st.sampled_from(TLS_WAYS))
 def test_the_injected_field_arrives_once_whatever_the_client_says(
     proxy: RunningProxy, fields: list[tuple[str, str]], way: Way

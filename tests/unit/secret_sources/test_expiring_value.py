@@ -275,7 +275,7 @@ async def test_a_caller_that_is_cancelled_does_not_take_the_refresh_with_it() ->
     assert await text_of(value) == "two"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(["ask", "wait", "pass"]), max_size=40), st.booleans())
 def test_however_callers_come_there_is_one_fetch_per_lifetime(steps: list[str], is_down: bool) -> None:
     async def play() -> None:

@@ -32,7 +32,7 @@ VALUES = st.lists(
 REQUESTS = st.lists(st.tuples(NAMES, VALUES), max_size=4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(REQUESTS, st.sampled_from(["https", "http"]))
 def test_the_shortcut_changes_nothing_but_the_time_it_takes(pairs: list[tuple[bytes, bytes]], scheme: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
