@@ -9,7 +9,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
-from tests.conftest import Running
+from tests.conftest import Fresh, Running
 from tests.fakes.internet import Internet
 from tests.fakes.running_proxy import RunningProxy
 
@@ -136,3 +136,60 @@ def test_dns_05_an_answer_is_not_answered(proxy: RunningProxy) -> None:
         sock.send(dns.message.make_query("ok.test", "A", id=1).to_wire())
 
         assert sock.recv(512)[:2] == b"\0\x01"
+
+
+def test_dns_12_a_flood_is_answered_and_does_not_fill_the_log(fresh_proxy: Fresh) -> None:
+    """5,000 refused questions from 100 ports: each is answered, a few hundred are recorded, the rest is counted."""
+    proxy = fresh_proxy()
+    refused = dns.message.make_query("ok.test", "AXFR", id=7).to_wire()
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.connect(proxy.addresses["dns"])
+            for _ in range(50):
+                sock.send(refused)
+                answer = sock.recv(512)
+                assert (answer[3] & 0x0F, len(answer) <= 2 * len(refused)) == (dns.rcode.REFUSED, True)
+    assert texts(ask(proxy, "ok.test"))
+    proxy.ask_to_stop()
+    proxy.wait_for_exit()
+
+    events = [line for line in proxy.parsed() if line.get("event") == "dns"]
+    omitted = [event["dns"].get("omitted", 0) for event in events]
+    assert sum(omitted) + omitted.count(0) == 5000
+    assert len(events) < 300
+
+
+def test_a_name_that_no_rule_allows_is_not_even_a_channel_to_the_proxy(running: Running, internet: Internet) -> None:
+    proxy = running(
+        dns={"listen": "127.0.0.1:0", "proxy_ip": "127.0.0.1", "upstream_resolver": internet.dns.address,
+             "mode": "strict"}
+    )  # fmt: skip
+
+    answers = {name: ask(proxy, name) for name in ("ok.test", "a.wild.test", "rules.test", "other.test", "test")}
+
+    found = {name: dns.rcode.to_text(answer.rcode()) for name, answer in answers.items()}
+    assert found == {
+        "ok.test": "NOERROR", "a.wild.test": "NOERROR", "rules.test": "NOERROR",
+        "other.test": "NXDOMAIN", "test": "NXDOMAIN",
+    }  # fmt: skip
+    assert [event["host"] for event in proxy.events()] == ["other.test", "test"]
+
+
+def test_a_tunnel_through_a_passthrough_wildcard_runs_dry(running: Running, internet: Internet) -> None:
+    internet.dns.entries["*.tunnel.test"] = ["10.0.0.9"]
+    proxy = running(
+        dns={"listen": "127.0.0.1:0", "proxy_ip": "127.0.0.1", "upstream_resolver": internet.dns.address,
+             "passthrough": ["*.tunnel.test"], "lookups_per_minute": 10}
+    )  # fmt: skip
+    before = len(internet.dns.queries)
+
+    rcodes = [ask(proxy, f"{number}.tunnel.test").rcode() for number in range(30)]
+    long_name = ".".join(["x" * 60] * 3) + ".tunnel.test"
+
+    assert rcodes.count(dns.rcode.NOERROR) in (10, 11, 12)  # what a slow machine's seconds give back is little
+    assert set(rcodes[12:]) == {dns.rcode.REFUSED}
+    assert ask(proxy, long_name).rcode() == dns.rcode.REFUSED
+    assert all(ask(proxy, "x.tunnel.test", kind).answer == [] for kind in ("TXT", "NULL", "MX", "CNAME", "SRV", "ANY"))
+    assert len(internet.dns.queries) - before == rcodes.count(dns.rcode.NOERROR)
+    assert {event["dns"]["rcode"] for event in proxy.events()} == {"NOERROR", "REFUSED"}

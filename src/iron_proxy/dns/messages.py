@@ -1,5 +1,5 @@
 """
-DNS wire format (RFC 1035, EDNS of RFC 6891), as much of it as a server for A records needs. Bytes in, bytes out.
+DNS wire format (RFC 1035, EDNS of RFC 6891), as much of it as a server for a few types needs. Bytes in, bytes out.
 
 `parse_query` reads a header and one question by hand: the intercept rule answers a hundred thousand of them a second,
 and a general parser costs ten times as much. Whatever cannot be a query gets an `Unanswerable`, never an exception.
@@ -28,11 +28,15 @@ TTL: Final = 60
 A: Final = 1
 CNAME: Final = 5
 SOA: Final = 6
+TXT: Final = 16
 AAAA: Final = 28
 OPT: Final = 41
+SVCB: Final = 64
+HTTPS: Final = 65
 TSIG: Final = 250
 IXFR: Final = 251
 AXFR: Final = 252
+ANY: Final = 255
 IN: Final = 1
 
 NOERROR: Final = 0
@@ -103,6 +107,7 @@ class Record(NamedTuple):
     record_type: int
     content: bytes
     owner: bytes | None = None
+    ttl: int = TTL  # seconds
 
 
 class Tail(NamedTuple):
@@ -125,16 +130,35 @@ def build_tail(answers: Iterable[Record] = (), authority: Iterable[Record] = ())
 
 def _serialize_record(record: Record) -> bytes:
     owner = _POINTER_TO_QUESTION if record.owner is None else record.owner
-    return owner + _RECORD_HEAD.pack(record.record_type, IN, TTL, len(record.content)) + record.content
+    return owner + _RECORD_HEAD.pack(record.record_type, IN, record.ttl, len(record.content)) + record.content
+
+
+def soa_record(ttl: int = TTL) -> Record:
+    """
+    What makes an empty answer cacheable for `ttl` seconds (RFC 2308 section 3).
+
+    Each name stands for a zone of its own; primary and mailbox are the root, which says that there is neither. Serial,
+    refresh, retry, expire and minimum follow.
+    """
+    return Record(SOA, b"\0\0" + struct.pack("!5I", 1, 3600, 600, 86400, ttl), ttl=ttl)
 
 
 EMPTY: Final = build_tail()
 # Our answer's OPT: root owner, our own receive size, no flags, no options (cookies and the like are not served).
 _OPT_REPLY: Final = b"\0" + _RECORD_HEAD.pack(OPT, MAX_UDP_BYTES, 0, 0)
 _OPT_BADVERS: Final = b"\0" + _RECORD_HEAD.pack(OPT, MAX_UDP_BYTES, (BADVERS >> 4) << 24, 0)
-# RFC 2308: an empty answer is cached for the SOA's minimum. Each name stands for a zone of its own; primary and
-# mailbox are the root, which says that there is neither (serial, refresh, retry, expire, minimum follow).
-_EMPTY_WITH_SOA: Final = build_tail(authority=[Record(SOA, b"\0\0" + struct.pack("!5I", 1, 3600, 600, 86400, TTL))])
+
+
+def _opt_with_error(code: int) -> bytes:
+    """An OPT that says why (RFC 8914): option 15, whose content is the code alone."""
+    return b"\0" + _RECORD_HEAD.pack(OPT, MAX_UDP_BYTES, 0, 6) + struct.pack("!HHH", 15, 2, code)
+
+
+# RFC 8914 sections 4.16 and 4.19: the operator's policy has no place for this name; this client may not, for now.
+OPT_BLOCKED: Final = _opt_with_error(15)
+OPT_PROHIBITED: Final = _opt_with_error(18)
+_EMPTY_WITH_SOA: Final = build_tail(authority=[soa_record()])
+_LONGEST_OPT: Final = len(OPT_BLOCKED) - len(_OPT_REPLY)
 
 
 def empty_tail(query: Query) -> Tail:
@@ -143,24 +167,28 @@ def empty_tail(query: Query) -> Tail:
 
     The source address of a datagram may be forged, so no answer of ours is more than twice as long as its question.
     """
-    return _EMPTY_WITH_SOA if len(_EMPTY_WITH_SOA.records) <= len(query.packet) else EMPTY
+    return _EMPTY_WITH_SOA if len(_EMPTY_WITH_SOA.records) + _LONGEST_OPT <= len(query.packet) else EMPTY
 
 
-def serialize_response(query: Query, rcode: int, tail: Tail, limit: int) -> bytes:
-    """Header, the client's question, records. Over `limit` bytes it is the question alone, marked truncated."""
+def serialize_response(query: Query, rcode: int, tail: Tail, limit: int, opt: bytes = _OPT_REPLY) -> bytes:
+    """
+    Header, the client's question, records. Over `limit` bytes it is the question alone, marked truncated.
+
+    `opt` is our OPT record, for a client that sent one.
+    """
     packet = query.packet
     first_flags = _QR | (packet[2] & _RD) | (_AA if rcode in _AUTHORITATIVE else 0)
     flags = bytes((first_flags, (packet[3] & _CD) | rcode))
     if query.edns_size == _NO_EDNS:
         response = b"".join((packet[:2], flags, tail.counts, query.question, tail.records))
     else:
-        response = b"".join((packet[:2], flags, tail.counts_with_edns, query.question, tail.records, _OPT_REPLY))
+        response = b"".join((packet[:2], flags, tail.counts_with_edns, query.question, tail.records, opt))
     if len(response) <= limit:
         return response
     flags = bytes((first_flags | _TC, flags[1]))
     if query.edns_size == _NO_EDNS:
         return b"".join((packet[:2], flags, EMPTY.counts, query.question))
-    return b"".join((packet[:2], flags, EMPTY.counts_with_edns, query.question, _OPT_REPLY))
+    return b"".join((packet[:2], flags, EMPTY.counts_with_edns, query.question, opt))
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -298,3 +326,10 @@ def address_record(address: str, owner: bytes | None = None) -> Record:
     """An A or AAAA record, whichever the address is. Raises ValueError for anything but an IP address."""
     ip = ipaddress.ip_address(address)
     return Record(A if ip.version == 4 else AAAA, ip.packed, owner)
+
+
+def text_record(text: str, owner: bytes | None = None) -> Record:
+    """A TXT record: the text in UTF-8, as character strings of at most 255 octets (RFC 1035 section 3.3.14)."""
+    octets = text.encode("utf-8", "surrogateescape")
+    pieces = [octets[start : start + 255] for start in range(0, len(octets), 255)] or [b""]
+    return Record(TXT, b"".join(bytes((len(piece),)) + piece for piece in pieces), owner)

@@ -7,8 +7,8 @@ import dns.rdatatype
 import pytest
 
 from iron_proxy.config.schema import DNSRecordConfig
-from iron_proxy.dns.answers import Answer, Decision, Empty, Forward, Intercept, Refused, Zone
-from iron_proxy.dns.messages import Query, Tail, build_tail, parse_query, serialize_name, serialize_response
+from iron_proxy.dns.answers import MAX_FORWARDED_NAME, Answer, Decision, Empty, Forward, Intercept, Refused, Zone
+from iron_proxy.dns.messages import NXDOMAIN, Query, Tail, build_tail, parse_query, serialize_name, serialize_response
 from iron_proxy.errors import ConfigError
 
 IN = 1
@@ -81,12 +81,12 @@ def test_passthrough_follows_the_host_patterns(pattern: str, name: str, is_passe
     assert decision == Forward(name, 1) if is_passed else isinstance(decision, Intercept)
 
 
-@pytest.mark.parametrize(("record_type", "number"), [("A", 1), ("AAAA", 28)])
-def test_addresses_of_a_passthrough_name_are_forwarded(record_type: str, number: int) -> None:
+@pytest.mark.parametrize(("record_type", "number"), [("A", 1), ("AAAA", 28), ("SVCB", 64), ("HTTPS", 65)])
+def test_addresses_and_service_bindings_of_a_passthrough_name_are_forwarded(record_type: str, number: int) -> None:
     assert decide(zone_of(passthrough=["*"]), "ok.test", record_type) == Forward("ok.test", number)
 
 
-@pytest.mark.parametrize("record_type", ["TXT", "NULL", "CNAME", "ANY", "HTTPS", "MX"])
+@pytest.mark.parametrize("record_type", ["TXT", "NULL", "CNAME", "ANY", "MX", "SRV", "NS"])
 def test_other_types_of_a_passthrough_name_are_empty_without_a_lookup(record_type: str) -> None:
     assert decide(zone_of(passthrough=["*"]), "ok.test", record_type) == Empty("passthrough")
 
@@ -184,25 +184,115 @@ def test_a_cname_stands_alone_and_the_last_entry_wins(entries: list[tuple[str, s
     assert [line.partition(" IN ")[2] for line in answered] == expected
 
 
+def test_an_ipv6_address_of_the_proxy_answers_aaaa() -> None:
+    zone = Zone("10.0.0.1", proxy_ip6="fd00::1")
+
+    assert records(decide(zone, "a.test", "AAAA"), "a.test") == ["a.test. 60 IN AAAA fd00::1"]
+    assert records(decide(zone, "a.test", "A"), "a.test") == ["a.test. 60 IN A 10.0.0.1"]
+    assert decide(zone, "a.test", "HTTPS") == Empty("intercept")
+
+
+def test_with_ipv6_alone_there_are_no_other_addresses() -> None:
+    zone = Zone("", [DNSRecordConfig("www.test", "CNAME", "a.test")], proxy_ip6="fd00::1")
+
+    assert decide(zone, "a.test", "A") == Empty("intercept")
+    assert records(decide(zone, "www.test", "AAAA"), "www.test") == [
+        "www.test. 60 IN CNAME a.test.", "a.test. 60 IN AAAA fd00::1",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a.test", "www.test", "db.test"])
+def test_any_is_answered_with_nothing(name: str) -> None:
+    """RFC 8482 section 4: whoever is asked for everything may decline; what is not sent cannot be turned on others."""
+    zone = zone_of(("www.test", "CNAME", "db.test"), ("db.test", "A", "10.0.0.7"), ("db.test", "TXT", "x" * 1000))
+
+    assert isinstance(decide(zone, name, "ANY"), Empty)
+
+
+LONG = ".".join(["a" * 40] * 3)
+
+
+def test_a_long_name_that_a_pattern_lets_through_is_refused() -> None:
+    zone = zone_of(passthrough=["*.passed.test", f"{LONG}.exact.test"])
+    just_long_enough = f"{LONG}.passed.test"[-MAX_FORWARDED_NAME:].lstrip(".")
+
+    assert decide(zone, just_long_enough) == Forward(just_long_enough, 1)
+    assert decide(zone, f"{LONG}.passed.test") == Refused("name longer than 128 characters")
+    assert decide(zone, f"{LONG}.passed.test", "TXT") == Empty("passthrough")
+
+
+def test_a_long_name_that_the_operator_lists_carries_nothing() -> None:
+    assert decide(zone_of(passthrough=[f"{LONG}.exact.test"]), f"{LONG}.exact.test") == Forward(f"{LONG}.exact.test", 1)
+
+
+def test_an_alias_of_a_name_that_is_too_long_is_refused() -> None:
+    zone = zone_of(("www.test", "CNAME", f"{LONG}.passed.test"), passthrough=["*.passed.test"])
+
+    assert isinstance(decide(zone, "www.test"), Refused)
+
+
+# --- strict mode ----------------------------------------------------------------------------------------------------
+
+
+class Policy:
+    def __init__(self, *hosts: str) -> None:
+        self.hosts = hosts
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, host: str, client: str) -> bool:
+        self.asked.append((host, client))
+        return host in self.hosts
+
+
+def strict(policy: Policy) -> Zone:
+    entries = [DNSRecordConfig("www.test", "CNAME", "elsewhere.test"), DNSRecordConfig("db.test", "A", "10.0.0.7")]
+    return Zone("10.0.0.1", entries, ["*.passed.test"], admits=policy)
+
+
+def test_a_name_that_policy_admits_is_intercepted() -> None:
+    policy = Policy("ok.test")
+
+    decision = strict(policy).decide(serialize_name("ok.test"), 1, IN, "192.0.2.7:53")
+
+    assert isinstance(decision, Intercept)
+    assert policy.asked == [("ok.test", "192.0.2.7:53")]
+
+
+@pytest.mark.parametrize("record_type", ["A", "AAAA", "HTTPS", "TXT", "ANY"])
+def test_a_name_that_policy_has_no_place_for_does_not_exist_whatever_the_type(record_type: str) -> None:
+    decision = decide(strict(Policy("ok.test")), "other.test", record_type)
+
+    assert isinstance(decision, Refused)
+    assert (decision.rcode, decision.reason) == (NXDOMAIN, "no rule allows this name")
+
+
+@pytest.mark.parametrize("wire", [b"\0", b"\x04da\0a\x04test\0"], ids=["the root", "a NUL"])
+def test_what_no_host_is_called_does_not_exist_either(wire: bytes) -> None:
+    policy = Policy()
+
+    assert isinstance(strict(policy).decide(wire, 1, IN), Refused)
+    assert policy.asked == []
+
+
+def test_records_and_passthrough_are_the_operators_word_and_policy_is_not_asked() -> None:
+    policy = Policy()
+    zone = strict(policy)
+
+    assert records(decide(zone, "db.test"), "db.test") == ["db.test. 60 IN A 10.0.0.7"]
+    assert records(decide(zone, "www.test"), "www.test")[-1] == "elsewhere.test. 60 IN A 10.0.0.1"
+    assert decide(zone, "a.passed.test") == Forward("a.passed.test", 1)
+    assert decide(zone, "a.passed.test", "TXT") == Empty("passthrough")
+    assert policy.asked == []
+
+
 def test_every_bad_value_is_named_at_once() -> None:
-    bad = [
-        DNSRecordConfig("a.test", "A", "::1"),
-        DNSRecordConfig("a.test", "MX", "b.test"),
-        DNSRecordConfig("*.test", "A", "10.0.0.7"),
-        DNSRecordConfig("a.test", "CNAME", "10.0.0.7"),
-        DNSRecordConfig("a..test", "A", "10.0.0.7"),
-    ]
-
     with pytest.raises(ConfigError) as caught:
-        Zone("fd00::1", bad, ["http://x.test"])
+        Zone("fd00::1", [DNSRecordConfig("a.test", "A", "::1")], ["http://x.test"], proxy_ip6="10.0.0.1")
 
-    places = [problem.split(" ")[0].rstrip(":") for problem in caught.value.problems]
-    assert caught.value.problems[0] == 'dns.proxy_ip: invalid proxy_ip (must be IPv4): "fd00::1"'
-    assert places[1:] == [
-        "dns.records[0].value",
-        "dns.records[1].type",
-        "dns.records[2].name",
-        "dns.records[3].value",
-        "dns.records[4].name",
-        "dns.passthrough[0]",
+    assert caught.value.problems[:2] == [
+        'dns.proxy_ip: invalid proxy_ip (must be IPv4): "fd00::1"',
+        'dns.proxy_ip6: invalid proxy_ip6 (must be IPv6): "10.0.0.1"',
     ]
+    assert [problem.split(" ")[0].rstrip(":") for problem in caught.value.problems[2:]] == [
+        "dns.records[0].value", "dns.passthrough[0]",
+    ]  # fmt: skip

@@ -238,3 +238,43 @@ def test_a_damaged_query_never_raises(byte: int, position: int, length: int) -> 
 
     if isinstance(query, Query):
         assert len(serialize_response(query, 0, empty_tail(query), query.udp_limit)) <= query.udp_limit
+
+
+# --- what is more than addresses ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "strings"), [("", [b""]), ("é", ["é".encode()]), ("x" * 300, [b"x" * 255, b"x" * 45])]
+)
+def test_a_text_is_cut_into_character_strings(text: str, strings: list[bytes]) -> None:
+    response = serialize_response(parsed(packet(QUESTION)), 0, build_tail([messages.text_record(text)]), MAX_TCP_BYTES)
+
+    assert list(dns.message.from_wire(response).answer[0][0].strings) == strings
+
+
+def test_an_empty_answer_may_be_kept_as_long_as_its_soa_says() -> None:
+    response = serialize_response(
+        parsed(packet(QUESTION)), 3, build_tail((), [messages.soa_record(25)]), MAX_TCP_BYTES
+    )
+    [soa] = dns.message.from_wire(response).authority
+
+    assert (soa.ttl, soa[0].minimum) == (25, 25)
+
+
+@pytest.mark.parametrize(("opt", "code"), [(messages.OPT_BLOCKED, 15), (messages.OPT_PROHIBITED, 18)])
+def test_a_client_that_speaks_edns_is_told_why(opt: bytes, code: int) -> None:
+    with_edns = parsed(packet(QUESTION, OPT, counts=(1, 0, 0, 1)))
+
+    told = dns.message.from_wire(serialize_response(with_edns, 3, EMPTY, 512, opt))
+    untold = dns.message.from_wire(serialize_response(parsed(packet(QUESTION)), 3, EMPTY, 512, opt))
+
+    assert [option.code for option in told.options] == [code]
+    assert untold.edns == -1
+
+
+def test_a_record_has_a_lifetime_of_its_own() -> None:
+    record = Record(1, b"\x0a\0\0\7", ttl=7)
+
+    response = serialize_response(parsed(packet(QUESTION)), 0, build_tail([record]), 512)
+
+    assert dns.message.from_wire(response).answer[0].ttl == 7
