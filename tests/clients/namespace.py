@@ -21,10 +21,10 @@ class NamespaceUnavailable(Exception):
 
 
 class Namespace:
-    """Made by `open`, removed by `close`; needs root."""
+    """Made by `open`, removed by `close`; needs root. Several of one process differ in their purpose."""
 
-    def __init__(self) -> None:
-        self.with_dns = f"iron-proxy-clients-{os.getpid()}"
+    def __init__(self, purpose: str = "clients") -> None:
+        self.with_dns = f"iron-proxy-{purpose}-{os.getpid()}"
         self.without_dns = f"{self.with_dns}-no-dns"
         self._is_made = False
 

@@ -6,13 +6,11 @@ exit status: 0 when all went as it should, 1 at any surprise. Called by `cli/mai
 """
 
 import os
-import signal
 import sys
 from io import TextIOWrapper
-from types import FrameType
-from typing import Any, Self
 
 from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.interruption import Interruption
 from iron_proxy.cli.main import FAILURE, OK
 from iron_proxy.errors import IronProxyError
 from iron_proxy.go_compat.flags import Flag, FlagSet
@@ -31,7 +29,7 @@ def run(arguments: list[str]) -> int:
     flags = read_flags(FLAGS, arguments)
     if isinstance(flags, int):
         return flags
-    with _Interruption() as interruption:
+    with Interruption() as interruption:
         try:
             return _show_json(interruption) if flags.boolean("json") else _show(interruption, flags.boolean("no-color"))
         except IronProxyError as error:
@@ -41,38 +39,7 @@ def run(arguments: list[str]) -> int:
         return FAILURE
 
 
-class _Interruption:
-    """
-    Signals that end a program, held until they can be obeyed: the demo's process and files go with it.
-
-    An exception out of nowhere could strike between the making of a thing and the note that it is to be unmade.
-    """
-
-    def __init__(self) -> None:
-        self._is_due = False
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            self._before[number] = signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, action in self._before.items():
-            signal.signal(number, action)
-
-    def checkpoint(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come."""
-        if self._is_due:
-            raise KeyboardInterrupt
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        if self._is_due:  # somebody is impatient
-            raise KeyboardInterrupt
-        self._is_due = True
-
-
-def _show(interruption: _Interruption, no_color: bool) -> int:
+def _show(interruption: Interruption, no_color: bool) -> int:
     # Heavy from here on: cryptography, dnspython, rich.
     from rich.console import Console
 
@@ -91,7 +58,7 @@ def _show(interruption: _Interruption, no_color: bool) -> int:
     return FAILURE if surprises.sentences else OK
 
 
-def _show_json(interruption: _Interruption) -> int:
+def _show_json(interruption: Interruption) -> int:
     from iron_proxy.demo.checks import find_surprises
     from iron_proxy.demo.json_report import json_report
     from iron_proxy.demo.run import run_demo

@@ -1,0 +1,104 @@
+"""
+What a program asked for, gathered from the audit records for `-learn`; written down by `learned_config.py`.
+
+Bounded: a program that invents hosts and paths fills neither the memory nor the file.
+"""
+
+from collections import Counter
+from typing import Final, NamedTuple
+
+from iron_proxy.audit.record import Record, RequestRecord
+from iron_proxy.errors import BadRequest
+from iron_proxy.go_compat.path_match import MAX_GLOB_LENGTH
+from iron_proxy.matching.path_patterns import path_is_ambiguous
+from iron_proxy.messages.authority import DEFAULT_PORTS, Target, parse_target
+from iron_proxy.pipeline.exchange import Exchange
+from iron_proxy.pipeline.transform import Scope
+from iron_proxy.pipeline.verdict import CONTINUE, Verdict
+
+# A policy of more rules and paths is read by nobody; a browser needs some hundreds.
+MAX_PATHS: Final = 5000
+# A pattern has a limit too, and where every character of a path is escaped it is twice as long.
+MAX_PATH_LENGTH: Final = MAX_GLOB_LENGTH // 3
+
+_AMBIGUOUS: Final = "ambiguous_path"
+# A client that left before its answer was whole has been let through as well.
+_LET_THROUGH: Final = ("allow", "client_cancel")
+
+
+class PathMarker:
+    """
+    Notes on a request's trace that its path can be read in more than one way: no rule with paths would admit it.
+
+    A transform, first of all; the record shows the path decoded, where that cannot be seen any more.
+    """
+
+    name = "learn"
+    scopes = frozenset((Scope.REQUEST,))
+
+    async def on_request(self, exchange: Exchange) -> Verdict:
+        """Note it, and let pass."""
+        if path_is_ambiguous(exchange.request.raw_path):
+            exchange.annotate(_AMBIGUOUS, True)
+        return CONTINUE
+
+
+class Seen(NamedTuple):
+    """Requests that one rule can admit. `method` is "" for TLS that was passed through: there is no more to it."""
+
+    target: Target
+    scheme: str
+    method: str
+
+
+class LearnedRequests:
+    """A sink for records."""
+
+    def __init__(self) -> None:
+        self.paths: dict[Seen, Counter[str]] = {}  # how often each path was asked for
+        self.unnamed: Counter[Seen] = Counter()  # requests whose paths no rule could name
+        self.omitted = 0  # requests beyond the limit
+        self._count = 0
+
+    def take(self, record: Record) -> None:
+        """Remember a request that was let through."""
+        if not isinstance(record, RequestRecord) or record.action not in _LET_THROUGH or record.method == "CONNECT":
+            return
+        scheme = "https" if record.sni or record.mode != "mitm" else "http"
+        try:
+            target = parse_target(record.host.encode("ascii"), DEFAULT_PORTS[scheme])
+        except (BadRequest, UnicodeEncodeError):  # nothing that was let through has such a host
+            return
+        if record.method == "*":  # a method's name to HTTP, any method to a rule
+            self.omitted += 1
+            return
+        seen = Seen(target, scheme, record.method)
+        self._count_path(seen, record.path if _is_nameable(record) else None)
+
+    def _count_path(self, seen: Seen, path: str | None) -> None:
+        """`path` None: no rule could name it."""
+        paths = self.paths.get(seen)
+        if paths is None or (path is not None and path not in paths):
+            if self._count >= MAX_PATHS:
+                self.omitted += 1
+                return
+            self._count += 1
+            paths = self.paths.setdefault(seen, Counter())
+        if path is None:
+            self.unnamed[seen] += 1
+        else:
+            paths[path] += 1
+
+
+def _is_nameable(record: RequestRecord) -> bool:
+    if not record.method:  # passed through: there is no path
+        return True
+    is_fit = record.path.startswith("/") and len(record.path) <= MAX_PATH_LENGTH  # not OPTIONS *
+    return is_fit and not _is_marked(record)
+
+
+def _is_marked(record: RequestRecord) -> bool:
+    return any(
+        trace["name"] == PathMarker.name and trace.get("annotations", {}).get(_AMBIGUOUS)
+        for trace in record.request_transforms
+    )
