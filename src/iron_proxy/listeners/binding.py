@@ -1,7 +1,13 @@
-"""A listen address → bound sockets. `:443` means every address, IPv4 and IPv6 on one dual-stack socket."""
+"""
+A listen address → bound sockets. `:443` means every address, IPv4 and IPv6 on one dual-stack socket.
+
+A transparent socket (`proxy.transparent: tproxy`) also takes connections to addresses that are not this machine's,
+once the kernel's TPROXY hands them over.
+"""
 
 import errno
 import socket
+import sys
 
 from iron_proxy.errors import StartupError
 
@@ -9,11 +15,24 @@ from iron_proxy.errors import StartupError
 BACKLOG = 4096
 # A machine without IPv6 says one of these: IPv4 alone will do there. A port in use on IPv6 is no such reason.
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+# linux/in.h and linux/in6.h; the socket module has only the first, and only on Linux.
+_IP_TRANSPARENT, _IPV6_TRANSPARENT = 19, 75
 
 
-def bind_tcp(host: str, port: int, setting: str) -> socket.socket:
-    """A bound TCP socket, not yet accepting. Raises StartupError naming the setting and the remedy."""
-    return _bind(host, port, socket.SOCK_STREAM, setting)
+def bind_tcp(host: str, port: int, setting: str, *, transparent: bool = False) -> socket.socket:
+    """
+    A bound TCP socket, not yet accepting. Raises StartupError naming the setting and the remedy.
+
+    `transparent` needs Linux and CAP_NET_ADMIN.
+    """
+    sock = _bind(host, port, socket.SOCK_STREAM, setting)
+    if transparent:
+        try:
+            _make_transparent(sock)
+        except OSError as error:
+            sock.close()
+            raise StartupError(f"{setting}: proxy.transparent: tproxy: {_transparent_remedy(error)}") from error
+    return sock
 
 
 def bind_udp(host: str, port: int, setting: str) -> socket.socket:
@@ -49,6 +68,25 @@ def _bind_family(host: str, port: int, family: int, kind: socket.SocketKind) -> 
         sock.close()
         raise
     return sock
+
+
+def _make_transparent(sock: socket.socket) -> None:
+    """On a dual-stack socket the IPv6 option serves for both."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOPROTOOPT, "not Linux")
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_TRANSPARENT, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_TRANSPARENT, 1)
+
+
+def _transparent_remedy(failure: OSError) -> str:
+    if isinstance(failure, PermissionError):
+        return (
+            "not permitted (it needs CAP_NET_ADMIN: run as root, or with AmbientCapabilities=CAP_NET_ADMIN in the "
+            "systemd unit; `redirect` needs no such right)"
+        )
+    return f"{(failure.strerror or 'not possible').lower()} (it needs Linux with TPROXY)"
 
 
 def _remedy(failure: OSError | None, setting: str) -> str:

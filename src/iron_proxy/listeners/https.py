@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from iron_proxy.audit.record import EventRecord, timestamp
 from iron_proxy.errors import BadHandshake
+from iron_proxy.messages.authority import Target
 from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.client_tls import PlainTextOnTLS, serve_tls
 from iron_proxy.proxy.services import Services
@@ -32,8 +33,13 @@ class HTTPSListener:
                     await stream.write(_PLAIN_HTTP, timeouts.WRITE)
 
 
-def refused_handshake(stream: SocketStream, reason: str, event: str = "handshake") -> EventRecord:
+def refused_handshake(
+    stream: SocketStream, reason: str, event: str = "handshake", original_destination: Target | None = None
+) -> EventRecord:
     """The record of a connection that never came to a request."""
-    return EventRecord(
+    record = EventRecord(
         time=timestamp(), level="WARN", event=event, action="reject", reason=reason, remote_addr=stream.peer
     )
+    if original_destination is not None:
+        record.original_destination = str(original_destination)
+    return record

@@ -9,6 +9,7 @@ from iron_proxy.proxy.connect_tunnel import ConnectHandler
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.inner_protocol import serve_inside
 from iron_proxy.proxy.services import Services
+from iron_proxy.proxy.tunnel_policy import end_tunnel
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
 from iron_proxy.streams.socket_stream import SocketStream
 
@@ -21,14 +22,17 @@ class TunnelListener:
 
     async def serve(self, stream: SocketStream) -> None:
         """Serve one connection to its end; an opening that makes no sense leaves a record."""
+        client = ClientConnection(stream, self._services, scheme="http")
         try:
-            tunnel = await self._open(stream)
+            tunnel = await self._open(stream, client)
             if tunnel is not None:
                 await serve_inside(stream, self._services, tunnel)
         except BadHandshake as error:
             self._services.audit.emit(refused_handshake(stream, str(error), "tunnel"))
+        finally:
+            end_tunnel(client)
 
-    async def _open(self, stream: SocketStream) -> Tunnel | None:
+    async def _open(self, stream: SocketStream, client: ClientConnection) -> Tunnel | None:
         try:
             with self._services.opening(stream):
                 first = await stream.read(timeouts.FIRST_BYTE)
@@ -37,7 +41,6 @@ class TunnelListener:
         if not first:
             return None
         stream.push_back(first)
-        client = ClientConnection(stream, self._services, scheme="http")
         if detect_tunnel_protocol(first) is TunnelProtocol.SOCKS5:
             return await socks5_tunnel.open_tunnel(client)
         handler = ConnectHandler()

@@ -12,7 +12,7 @@ from iron_proxy.messages.authority import Target, parse_host
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.client_hello import ClientHello, ClientHelloParser
 from iron_proxy.proxy import timeouts
-from iron_proxy.proxy.connection import ClientConnection
+from iron_proxy.proxy.connection import ClientConnection, client_name
 from iron_proxy.proxy.handler import handle
 from iron_proxy.proxy.http2_connection import Http2ClientConnection
 from iron_proxy.proxy.services import Services
@@ -28,27 +28,44 @@ class PlainTextOnTLS(BadHandshake):
     """The client speaks HTTP where TLS is spoken: worth an answer that says so."""
 
 
-async def serve_tls(stream: SocketStream, services: Services, tunnel: Tunnel | None) -> None:
-    """Serve a client that opens TLS, to its end. Raises BadHandshake with a fixed sentence."""
+async def serve_tls(
+    stream: SocketStream, services: Services, tunnel: Tunnel | None, original_destination: Target | None = None
+) -> None:
+    """
+    Serve a client that opens TLS, to its end. Raises BadHandshake with a fixed sentence.
+
+    A connection came through a tunnel, or was intercepted on its way to `original_destination`, or neither.
+    """
     hello = await read_client_hello(stream, services)
-    if _passes_through(hello, services, tunnel):
-        await serve_passthrough(stream, services, hello, tunnel)
+    services = services.newest
+    asked = original_destination if tunnel is None else tunnel.target
+    if _passes_through(hello, services, asked):
+        await serve_passthrough(stream, services, hello, tunnel, original_destination)
         return
-    tls, host = await accept_tls(stream, services, hello, tunnel)
+    tls, host = await accept_tls(stream, services, hello, tunnel, original_destination)
     if tls.alpn == "h2":
-        await Http2ClientConnection(tls, services, server_name=host, tunnel=tunnel).serve()
+        await Http2ClientConnection(
+            tls, services, server_name=host, tunnel=tunnel, original_destination=original_destination
+        ).serve()
     else:
-        await ClientConnection(tls, services, scheme="https", server_name=host, tunnel=tunnel).serve(handle)
+        client = ClientConnection(
+            tls, services, scheme="https", server_name=host, tunnel=tunnel, original_destination=original_destination
+        )
+        await client.serve(handle)
 
 
-def _passes_through(hello: ClientHello, services: Services, tunnel: Tunnel | None) -> bool:
-    """Without a name, a tunnel's target counts, as it does for the leaf."""
-    asked = tunnel.target.host if tunnel is not None else ""
-    return services.snapshot.passes_through(asked if hello.server_name is None else hello.server_name)
+def _passes_through(hello: ClientHello, services: Services, asked: Target | None) -> bool:
+    """Without a name, what the client asked a tunnel for or connected to counts, as it does for the leaf."""
+    address = asked.host if asked is not None else ""
+    return services.snapshot.passes_through(address if hello.server_name is None else hello.server_name)
 
 
 async def accept_tls(
-    stream: SocketStream, services: Services, hello: ClientHello, tunnel: Tunnel | None
+    stream: SocketStream,
+    services: Services,
+    hello: ClientHello,
+    tunnel: Tunnel | None,
+    original_destination: Target | None = None,
 ) -> tuple[TLSStream, str]:
     """
     (the TLS stream, the name it was set up for). Raises BadHandshake with a fixed sentence.
@@ -56,12 +73,13 @@ async def accept_tls(
     A client that connects to an IP address sends no name: it is served as the address it asked the tunnel for, or
     connected to, if policy could admit that.
     """
-    host, is_ip = _name_for(hello, stream, services, tunnel)
+    host, is_ip = _name_for(hello, stream, services, tunnel, original_destination)
     context = services.leaves.cached(host)
     if context is None:
-        port = tunnel.target.port if tunnel is not None else HTTPS_PORT
+        asked = original_destination if tunnel is None else tunnel.target
+        port = HTTPS_PORT if asked is None else asked.port
         admitted = services.snapshot.pipeline.could_admit(
-            Target(host, port, is_ip), _client_name(stream, services, tunnel)
+            Target(host, port, is_ip), client_name(services, stream.peer, tunnel)
         )
         try:
             context = await services.leaves.context_for(host, is_ip, admitted)
@@ -104,29 +122,30 @@ async def _read_client_hello(stream: SocketStream) -> ClientHello:
 
 
 def _name_for(
-    hello: ClientHello, stream: SocketStream, services: Services, tunnel: Tunnel | None
+    hello: ClientHello,
+    stream: SocketStream,
+    services: Services,
+    tunnel: Tunnel | None,
+    original_destination: Target | None,
 ) -> tuple[str, bool]:
     if hello.server_name is not None:
         return hello.server_name, False
     if tunnel is not None:
         return tunnel.target.host, tunnel.target.is_ip
-    address = _local_address(stream)
-    client_name = _client_name(stream, services, tunnel)
-    if address is None or not services.snapshot.pipeline.could_admit(Target(address, HTTPS_PORT, True), client_name):
+    target = original_destination or _local_address(stream)
+    name = client_name(services, stream.peer, tunnel)
+    if target is None or not services.snapshot.pipeline.could_admit(target, name):
         raise BadHandshake("the client sent no server name (SNI), and the address it connected to is not allowed")
-    return address, True
+    return target.host, True
 
 
-def _client_name(stream: SocketStream, services: Services, tunnel: Tunnel | None) -> str:
-    return services.snapshot.clients.by_address(stream.peer) if tunnel is None else tunnel.client_name
-
-
-def _local_address(stream: SocketStream) -> str | None:
+def _local_address(stream: SocketStream) -> Target | None:
     name = stream.extra("sockname")
     try:
         host = str(name[0]).partition("%")[0]
         if host.startswith("::ffff:") and "." in host:
             host = host[7:]
-        return parse_host(f"[{host}]".encode() if ":" in host else host.encode())[0]
+        address = parse_host(f"[{host}]".encode() if ":" in host else host.encode())[0]
+        return Target(address, HTTPS_PORT, True)
     except (TypeError, IndexError, BadRequest):
         return None

@@ -2,7 +2,8 @@
 A request head → a Request, or a BadRequest that says why not. Nothing here looks at policy.
 
 What is refused: anything that the next reader could take for another destination or another path than we do. Host,
-server name and tunnel target must be the same host (decision of `docs/adr/0003`).
+server name and tunnel target must be the same host (decision of `docs/adr/0003`); on an intercepted connection the port
+must be the one that it was for, and so must an address.
 """
 
 import re
@@ -26,16 +27,23 @@ _SEPARATORS = re.compile(rb"[/\\]")
 
 
 def check_request(
-    head: RequestHead, source: BodySource, *, scheme: str, server_name: str, tunnel: Tunnel | None
+    head: RequestHead,
+    source: BodySource,
+    *,
+    scheme: str,
+    server_name: str,
+    tunnel: Tunnel | None,
+    original_destination: Target | None = None,
 ) -> Request:
     """
     The request that a head describes, as it arrived on a connection.
 
-    `scheme` is what the connection speaks; `server_name` the name its TLS was set up for, or "". Raises BadRequest.
+    `scheme` is what the connection speaks; `server_name` the name its TLS was set up for, or "";
+    `original_destination` the address it was going to when it was intercepted. Raises BadRequest.
     """
     checked: _Checked | None = head.checked
     if checked is None:
-        checked = head.checked = _checked(head, scheme, server_name, tunnel)
+        checked = head.checked = _checked(head, scheme, server_name, tunnel, original_destination)
     target, raw_path, raw_query, path, upgrade = checked
     body = Body(None, 0) if head.framing is NO_BODY else _body(head, source)
     headers = Headers(head.pairs)
@@ -49,17 +57,22 @@ def check_request(
 _Checked = tuple[Target, bytes, bytes | None, str, bytes | None]
 
 
-def _checked(head: RequestHead, scheme: str, server_name: str, tunnel: Tunnel | None) -> _Checked:
+def _checked(
+    head: RequestHead, scheme: str, server_name: str, tunnel: Tunnel | None, original_destination: Target | None
+) -> _Checked:
     raw_target = head.target
     if raw_target[0] == _SLASH and len(head.host_fields) == 1 and head.host_fields[0] and b"#" not in raw_target:
         authority = head.host_fields[0]          # what nearly every request looks like
     else:
-        authority, raw_target = _authority_and_target(head, scheme)
-    target = parse_target(authority, tunnel.target.port if tunnel is not None else DEFAULT_PORTS[scheme])
+        authority, raw_target = _authority_and_target(head, scheme, original_destination)
+    fixed = original_destination if tunnel is None else tunnel.target
+    target = parse_target(authority, DEFAULT_PORTS[scheme] if fixed is None else fixed.port)
     if server_name and target.host != server_name:
         raise BadRequest("SNI and Host header mismatch")
     if tunnel is not None and target != tunnel.target:
         raise BadRequest("tunnel target and Host header mismatch", 421)
+    if original_destination is not None:
+        _check_original(target, original_destination)
     raw_path, mark, query = raw_target.partition(b"?")
     if (b"." in raw_path or b"%" in raw_path or b"\\" in raw_path) and _MAYBE_DOTS.search(raw_path):
         check_path(raw_path)
@@ -68,7 +81,17 @@ def _checked(head: RequestHead, scheme: str, server_name: str, tunnel: Tunnel | 
     return target, raw_path, query if mark else None, decoded_path(raw_path), upgrade
 
 
-def _authority_and_target(head: RequestHead, scheme: str) -> tuple[bytes, bytes]:
+def _check_original(target: Target, original: Target) -> None:
+    """The port is the one that was connected to. The host is what the request names; an address must be the same."""
+    if target.port != original.port:
+        raise BadRequest("the Host header names another port than the connection was for", 421)
+    if target.is_ip and target.host != original.host:
+        raise BadRequest("the Host header names another address than the connection was for", 421)
+
+
+def _authority_and_target(
+    head: RequestHead, scheme: str, original_destination: Target | None
+) -> tuple[bytes, bytes]:
     """(authority, target in origin form) by RFC 9112 section 3.2."""
     hosts = head.host_fields
     if len(hosts) > 1:
@@ -77,6 +100,8 @@ def _authority_and_target(head: RequestHead, scheme: str) -> tuple[bytes, bytes]
     if b"#" in target:
         raise BadRequest("the request target holds a fragment")
     if target[:1] == b"/" or (target == b"*" and head.method == "OPTIONS"):
+        if not hosts and head.minor_version == 0 and original_destination is not None:
+            return str(original_destination).encode(), target     # HTTP/1.0 need not say: the connection does
         if not hosts or not hosts[0]:
             raise BadRequest("missing Host header")
         return hosts[0], target

@@ -112,3 +112,66 @@ def test_an_address_is_written_as_harnesses_expect_it(host: str, text: str) -> N
 )
 def test_an_address_is_local_if_a_socket_can_be_bound_to_it(address: str, is_local: bool) -> None:
     assert is_local_address(address) is is_local
+
+
+# --- transparent ----------------------------------------------------------------------------------------------------
+
+
+class Recorded:
+    """A socket that only remembers the options set on it, or refuses them."""
+
+    def __init__(self, family: int, failure: OSError | None = None) -> None:
+        self.family = family
+        self.options: list[tuple[int, int, int]] = []
+        self.is_closed = False
+        self._failure = failure
+
+    def setsockopt(self, *option: int) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self.options.append((option[0], option[1], option[2]))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize(
+    ("family", "option"), [(socket.AF_INET, (0, 19, 1)), (socket.AF_INET6, (41, 75, 1))], ids=["IPv4", "IPv6"]
+)
+def test_a_transparent_socket_has_the_option_of_its_family(
+    monkeypatch: pytest.MonkeyPatch, family: int, option: tuple[int, int, int]
+) -> None:
+    sock = Recorded(family)
+    monkeypatch.setattr(binding, "_bind_family", lambda *_: sock)
+
+    bind_tcp("", 80, SETTING, transparent=True)
+
+    assert sock.options == [option]
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (PermissionError(errno.EPERM, "Operation not permitted"), "not permitted (it needs CAP_NET_ADMIN: run as root"),
+        (OSError(errno.ENOPROTOOPT, "Protocol not available"), "protocol not available (it needs Linux with TPROXY)"),
+    ],
+    ids=["no right", "no TPROXY"],
+)
+def test_a_socket_that_cannot_be_made_transparent_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, failure: OSError, words: str
+) -> None:
+    sock = Recorded(socket.AF_INET6, failure)
+    monkeypatch.setattr(binding, "_bind_family", lambda *_: sock)
+
+    with pytest.raises(StartupError) as caught:
+        bind_tcp("", 80, SETTING, transparent=True)
+
+    assert str(caught.value).startswith(f"{SETTING}: proxy.transparent: tproxy: {words}")
+    assert sock.is_closed
+
+
+def test_elsewhere_than_on_linux_nothing_is_transparent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iron_proxy.listeners.binding.sys.platform", "darwin")
+
+    with pytest.raises(StartupError, match="needs Linux"):
+        bind_tcp("127.0.0.1", 0, SETTING, transparent=True)

@@ -27,6 +27,7 @@ from iron_proxy.streams.tls_stream import TLSStream
 from iron_proxy.upstream import dialer as dialer_module
 from iron_proxy.upstream.deny_list import DenyList
 from iron_proxy.upstream.dialer import Dialer
+from iron_proxy.upstream.recent_dials import RecentDials
 
 LONG = 5.0
 
@@ -318,3 +319,15 @@ async def test_the_client_hello_names_the_host_and_nothing_else(server: Recordin
 
     assert isinstance(hello, bytes)
     assert b"ok.test" in hello
+
+
+async def test_a_connection_is_noted_where_somebody_wants_to_know(server: RecordingServer) -> None:
+    dials = RecentDials()
+    dialer = Dialer(
+        FakeResolver({"ok.test": [ALLOWED_HOST]}), DENIED, client_context(), lambda *_: False, recent_dials=dials
+    )
+
+    stream = await dialer.dial(permit("ok.test", server.port))
+
+    assert dials.is_own(stream.extra("sockname"), (ALLOWED_HOST, server.port))
+    await closed(stream)
