@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from iron_proxy.go_compat.numbers import NumberError, parse_bool, parse_int
 
-Value = str | int | bool
+Value = str | int | bool | tuple[str, ...]
 
 
 class FlagError(ValueError):
@@ -23,7 +23,7 @@ class HelpRequested(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag; the type of its default is its type."""
+    """One flag; the type of its default is its type. With a default of `()` it may be given more than once."""
 
     name: str
     default: Value
@@ -45,11 +45,17 @@ class ParsedFlags:
 
     def integer(self, name: str) -> int:
         """The value of an integer flag."""
-        return int(self.values[name])
+        value = self.values[name]
+        return int(value) if isinstance(value, int) else 0
 
     def boolean(self, name: str) -> bool:
         """The value of a truth flag."""
         return bool(self.values[name])
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The values of a flag that may be given more than once, in order."""
+        values = self.values[name]
+        return values if isinstance(values, tuple) else (str(values),)
 
 
 class FlagSet:
@@ -76,7 +82,7 @@ class FlagSet:
                     raise FlagError(f"flag needs an argument: -{flag.name}")
                 attached = arguments[position]
                 position += 1
-            values[flag.name] = _convert(flag, attached)
+            values[flag.name] = _convert(flag, attached, values[flag.name])
             given.add(flag.name)
         return ParsedFlags(values, frozenset(given), tuple(arguments[position:]))
 
@@ -105,9 +111,11 @@ def _is_flag(argument: str) -> bool:
     return len(argument) > 1 and argument[0] == "-"  # "-" alone is an argument, by custom stdin
 
 
-def _convert(flag: Flag, text: str | None) -> Value:
+def _convert(flag: Flag, text: str | None, before: Value) -> Value:
     if text is None:
         return True
+    if isinstance(before, tuple):
+        return (*before, text)
     try:
         if isinstance(flag.default, bool):
             return parse_bool(text)

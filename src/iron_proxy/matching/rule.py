@@ -49,21 +49,29 @@ class Rule:
     schemes: frozenset[str] = frozenset()
     clients: frozenset[str] = frozenset()
     description: str = ""
+    place: str = ""  # where it stands in its list's owner, such as `domains[3]`
+    line: int | None = None  # in the file
     is_host_only: bool = field(init=False)
+    _exact_paths: frozenset[str] = field(init=False, repr=False)
+    _other_paths: tuple[PathPattern, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        # Lists of thousands of whole paths exist, and cost what one costs.
+        exact = frozenset(pattern.exact for pattern in self.paths if pattern.exact is not None)
+        object.__setattr__(self, "_exact_paths", exact)
+        object.__setattr__(self, "_other_paths", tuple(pattern for pattern in self.paths if pattern.exact is None))
         narrows = self.methods or self.paths or self.ports or self.schemes or self.clients
         object.__setattr__(self, "is_host_only", not narrows)
 
     @classmethod
-    def for_host(cls, text: str) -> "Rule":
+    def for_host(cls, text: str, place: str = "", line: int | None = None) -> "Rule":
         """A rule on a host pattern alone. Raises ValueError."""
-        return cls(host=HostPattern.parse(text), description=text)
+        return cls(host=HostPattern.parse(text), description=text, place=place, line=line)
 
     @classmethod
-    def for_cidr(cls, text: str) -> "Rule":
+    def for_cidr(cls, text: str, place: str = "", line: int | None = None) -> "Rule":
         """A rule on a range of addresses alone. Raises ValueError."""
-        return cls(cidr=CIDRPattern.parse(text), description=text)
+        return cls(cidr=CIDRPattern.parse(text), description=text, place=place, line=line)
 
     @classmethod
     def from_section(cls, section: Section) -> "Rule | None":
@@ -79,6 +87,8 @@ class Rule:
             schemes=_schemes(section, lists["schemes"]),
             clients=_clients(section, lists["clients"]),
             description=_description(host or cidr, lists),
+            place=section.path.rpartition(".")[2],
+            line=section.line,
         )
         section.finish()
         return rule if host is not None or cidr is not None else None
@@ -126,7 +136,9 @@ class Rule:
             return None
         if path_is_ambiguous(raw_path):
             return Mismatch.AMBIGUOUS_PATH
-        return None if any(pattern.matches(path) for pattern in self.paths) else Mismatch.METHOD_OR_PATH
+        if path in self._exact_paths or any(pattern.matches(path) for pattern in self._other_paths):
+            return None
+        return Mismatch.METHOD_OR_PATH
 
     def mismatch_of(self, request: Request) -> Mismatch | None:
         """`mismatch` for a request."""
@@ -148,13 +160,13 @@ def rules_from(section: Section, key: str = "rules") -> list[Rule]:
     return [rule for rule in rules if rule is not None]
 
 
-def rules_from_texts(section: Section, key: str, parse: Callable[[str], Rule]) -> list[Rule]:
+def rules_from_texts(section: Section, key: str, parse: Callable[[str, str, int], Rule]) -> list[Rule]:
     """Rules from a plain list of hosts or CIDRs (`Rule.for_host`, `Rule.for_cidr`); problems are noted."""
     rules = []
     for index, (text, line) in enumerate(section.texts_with_lines(key)):
         place = f"{key}[{index}]"
         try:
-            rule = parse(text)
+            rule = parse(text, place, line)
         except ValueError as error:
             section.problem_at(line, place, str(error))
             continue

@@ -28,6 +28,9 @@ HOSTS_REMEMBERED = 1024
 _GLOBS_PER_SET = 256
 # A set's automaton grows with the hosts seen and starts over when it is full. One that does not fit at all is divided.
 _SET_MEMORY = 16 * 1024 * 1024
+_NEAREST_FIRST = (
+    Mismatch.AMBIGUOUS_PATH, Mismatch.METHOD_OR_PATH, Mismatch.SCHEME, Mismatch.PORT, Mismatch.CLIENT
+)  # fmt: skip
 # Matches itself in every set, and is no host.
 _PROBE = "/probe"
 
@@ -78,14 +81,10 @@ class RuleIndex:
             for rule in self.candidates(request.target.host)
         )
 
-    def mismatch_reason(self, request: Request) -> str:
-        """Why `first_match` found nothing, as a clause for the audit record: the nearest miss among the rules."""
+    def nearest_miss(self, request: Request) -> Mismatch | None:
+        """How near `first_match` came where it found nothing; None when no rule has the host."""
         misses = {rule.mismatch_of(request) for rule in self.candidates(request.target.host)}
-        for nearest in (Mismatch.AMBIGUOUS_PATH, Mismatch.METHOD_OR_PATH, Mismatch.SCHEME, Mismatch.PORT,
-                        Mismatch.CLIENT):
-            if nearest in misses:
-                return f"a rule matches the host, but {nearest.value}"
-        return "no rule matches the host"
+        return next((nearest for nearest in _NEAREST_FIRST if nearest in misses), None)
 
     def _add(self, position: int, rule: Rule, globs: list[tuple[int, HostPattern]]) -> None:
         pattern = rule.host

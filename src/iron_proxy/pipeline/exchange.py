@@ -19,11 +19,15 @@ class Admission:
     Why policy let a request pass: the rule, as the operator wrote it.
 
     `names_address` says that the operator named this very destination literally (an IP, a CIDR or `localhost`), which
-    exempts it from the built-in deny list at the dial.
+    exempts it from the built-in deny list at the dial. `place` is where the rule stands in its transform's
+    configuration, such as `domains[3]`, and `line` that in the file; "" and None where no single rule let the request
+    pass. They are no part of what is granted.
     """
 
     rule: str
     names_address: bool = False
+    place: str = field(default="", compare=False)
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

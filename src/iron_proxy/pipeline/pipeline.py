@@ -5,18 +5,20 @@ Deny is the absence of an allow: a `Permit` is made here and nowhere else (a tes
 decides about destinations has admitted this one. The dialer takes nothing but a Permit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import NamedTuple
 
 from iron_proxy.errors import ClientError, IronProxyError, TransformError
-from iron_proxy.messages.authority import Target
+from iron_proxy.messages.authority import DEFAULT_PORTS, Target
 from iron_proxy.pipeline.exchange import Admission, Exchange, JSONValue
 from iron_proxy.pipeline.scrub import run_scrubs
 from iron_proxy.pipeline.transform import (
     AdmittingTransform,
     ClosableTransform,
+    NameAdmittingTransform,
     ObservingTransform,
+    RehearsableTransform,
     RequestTransform,
     ResponseTransform,
     Scope,
@@ -27,7 +29,7 @@ Traces = list[dict[str, JSONValue]]
 
 # `rejected_by` when no transform said no, but none said yes either.
 DEFAULT_DENY = "default_deny"
-_NO_ADMISSION = Reject("no allowlist admits this destination")
+_NO_ADMISSION = Reject("no allowlist admits this destination", code="no_allowlist")
 # With proxy.default_action: allow, and no allowlist that could say otherwise.
 _ADMIT_ALL = Admission("proxy.default_action: allow")
 
@@ -62,6 +64,7 @@ class Pipeline:
             (transform.name, transform) for transform in transforms if isinstance(transform, ResponseTransform)
         )
         self._admitting = tuple(transform for transform in transforms if isinstance(transform, AdmittingTransform))
+        self._admits_name = tuple(map(_name_question_to, self._admitting))
         self.looks_at_responses = bool(self._for_responses)      # whether any transform has a response side
         self._allow_by_default = allow_by_default and not self._admitting
 
@@ -69,6 +72,11 @@ class Pipeline:
     def names(self) -> list[str]:
         """The names of the transforms in order."""
         return [transform.name for transform in self._transforms]
+
+    @property
+    def transforms(self) -> tuple[RequestTransform, ...]:
+        """The transforms in order, for whoever examines a configuration."""
+        return self._transforms
 
     @property
     def denies_everything(self) -> bool:
@@ -80,6 +88,10 @@ class Pipeline:
         return self._allow_by_default or any(
             transform.admits_target(target, client) is not None for transform in self._admitting
         )
+
+    def could_admit_name(self, host: str, client: str = "") -> bool:
+        """Whether some request to this host could pass, on whatever port: asked where a name is not yet resolved."""
+        return self._allow_by_default or any(admits(host, client) for admits in self._admits_name)
 
     async def run_request(self, exchange: Exchange, traces: Traces, scope: Scope = Scope.REQUEST) -> Permit | Refusal:
         """Run the request side. Raises TransformError when a transform fails."""
@@ -150,11 +162,35 @@ class Pipeline:
         refused = await run_scrubs(exchange.begin_scrubbing(), response, traces)
         return None if refused is None else Refusal(*refused)
 
+    def rehearsal(self) -> "Pipeline":
+        """
+        The same decisions for requests that are made up (`inspection/explanation.py`): nothing is fetched or counted.
+
+        Transforms from outside are in it as they are. It owns nothing, and is not to be closed.
+        """
+        transforms = [
+            transform.rehearsal() if isinstance(transform, RehearsableTransform) else transform
+            for transform in self._transforms
+        ]
+        return Pipeline(transforms, allow_by_default=self._allow_by_default)
+
     async def aclose(self) -> None:
         """Close what the transforms own."""
         for transform in self._transforms:
             if isinstance(transform, ClosableTransform):
                 await transform.aclose()
+
+
+def _name_question_to(transform: AdmittingTransform) -> Callable[[str, str], bool]:
+    """What answers "is this host in any rule?" for one transform."""
+    if isinstance(transform, NameAdmittingTransform):
+        return transform.admits_name
+
+    def admits_on_a_port_of_the_web(host: str, client: str) -> bool:
+        ports = DEFAULT_PORTS.values()
+        return any(transform.admits_target(Target(host, port), client) is not None for port in ports)
+
+    return admits_on_a_port_of_the_web
 
 
 def _refusal(trace: dict[str, JSONValue], verdict: object, name: str, phase: str) -> Refusal:

@@ -69,6 +69,28 @@ class AdmittingTransform(Protocol):
 
 
 @runtime_checkable
+class NameAdmittingTransform(Protocol):
+    """Optional beside `AdmittingTransform`: knows whether a name is in any rule, on whatever port."""
+
+    def admits_name(self, host: str, client: str = "") -> bool:
+        """
+        Whether any rule could admit some request of this client ("" is unknown) to this host. Pure and without I/O.
+
+        Asked for each DNS question with `dns.mode: strict`. Without this method the ports of the web are tried.
+        """
+        ...
+
+
+@runtime_checkable
+class RehearsableTransform(Protocol):
+    """A transform that reaches for something outside, or leaves a mark, when it sees a request."""
+
+    def rehearsal(self) -> RequestTransform:
+        """One that decides the same way and does neither: for telling what would happen to a request."""
+        ...
+
+
+@runtime_checkable
 class ClosableTransform(Protocol):
     """A transform that owns something to close once the last request using it has left."""
 

@@ -1,6 +1,6 @@
 """What a transform decides: a closed union, matched exhaustively wherever it is looked at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from iron_proxy.messages.response import Response
 
@@ -12,10 +12,16 @@ class Continue:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Stop here; the client gets `response`, or an empty 403. `reason` is for the audit record, never secret."""
+    """
+    Stop here; the client gets `response`, or an empty 403. `reason` is for the audit record, never secret.
+
+    `code` is one word for a client that asks why (`proxy/denials.py` knows them). It says nothing that the client does
+    not know about its own request.
+    """
 
     reason: str
     response: Response | None = None
+    code: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

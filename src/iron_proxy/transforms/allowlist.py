@@ -7,9 +7,10 @@ are not resolved here; that a rule names one literally is told to the dialer by 
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from iron_proxy.config.section import Section
-from iron_proxy.matching.rule import Rule, rules_from, rules_from_texts, warn_at
+from iron_proxy.matching.rule import Mismatch, Rule, rules_from, rules_from_texts, warn_at
 from iron_proxy.matching.rule_index import RuleIndex
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.request import Request
@@ -19,6 +20,15 @@ from iron_proxy.pipeline.verdict import CONTINUE, Reject, Verdict
 
 # More than other indexes remember: every host that a workload uses passes here, the denied ones too.
 _HOSTS_REMEMBERED = 4096
+# What a client that asks is told; None is a host that no rule has.
+_CODES = {
+    None: "host_not_allowed",
+    Mismatch.CLIENT: "client_not_allowed",
+    Mismatch.PORT: "port_not_allowed",
+    Mismatch.SCHEME: "scheme_not_allowed",
+    Mismatch.METHOD_OR_PATH: "method_or_path_not_allowed",
+    Mismatch.AMBIGUOUS_PATH: "ambiguous_path",
+}
 
 
 class Allowlist:
@@ -33,8 +43,24 @@ class Allowlist:
         self._settled: dict[Target, Admission] = {}
         # One Admission per rule and answer, made once.
         self._admissions = {
-            (rule, named): Admission(rule.describe(), named) for rule in self._index.rules for named in (False, True)
+            (rule, named): Admission(rule.describe(), named, rule.place, rule.line)
+            for rule in self._index.rules
+            for named in (False, True)
         }
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules in configured order."""
+        return self._index.rules
+
+    def extended(self, rules: Iterable[Rule], *, warn_only: bool = False) -> "Allowlist":
+        """A new one with more rules behind these; it only observes if this one does, or `warn_only` says so."""
+        return Allowlist((*self.rules, *rules), warn_only=self._warn_only or warn_only)
+
+    @property
+    def is_enforced(self) -> bool:
+        """Whether what no rule matches is rejected, and not only noted."""
+        return not self._warn_only
 
     async def on_request(self, exchange: Exchange) -> Verdict:
         """Admit the exchange, or reject it with the reason."""
@@ -47,9 +73,10 @@ class Allowlist:
             earlier = exchange.admission
             exchange.admission = admission if earlier is None else _joined(earlier, admission)
             return CONTINUE
-        reason = self._reason(request)
+        miss = self._miss(request)
+        reason = _sentence(miss)
         if not self._warn_only:
-            return Reject(reason)
+            return Reject(reason, code=_CODES[miss])
         exchange.annotate("action", "warn")
         if exchange.admission is None:
             exchange.admission = _admission_by_warning(reason)
@@ -59,8 +86,12 @@ class Allowlist:
         """Whether any rule could admit some request of this client to this host and port; with `warn`, always."""
         admission = self._admission_of_target(target, client)
         if admission is None and self._warn_only:
-            return _admission_by_warning(self._target_reason(target, client))
+            return _admission_by_warning(_sentence(self._target_miss(target, client)))
         return admission
+
+    def admits_name(self, host: str, client: str = "") -> bool:
+        """Whether any rule covers this host for this client, whatever the port; with `warn`, always."""
+        return self._warn_only or any(rule.admits_client(client) for rule in self._index.candidates(host))
 
     def _admission_of_target(self, target: Target, client: str) -> Admission | None:
         rule = self._index.first_possible(target, client)
@@ -96,18 +127,21 @@ class Allowlist:
         self._settled[target] = admission
         return admission
 
-    def _reason(self, request: Request) -> str:
+    def _miss(self, request: Request) -> Mismatch | None:
+        """How near a rule came; None when none has the host."""
         if request.method == "CONNECT":
-            return self._target_reason(request.target, request.client_name)
-        return self._index.mismatch_reason(request)
+            return self._target_miss(request.target, request.client_name)
+        return self._index.nearest_miss(request)
 
-    def _target_reason(self, target: Target, client: str) -> str:
+    def _target_miss(self, target: Target, client: str) -> Mismatch | None:
         candidates = self._index.candidates(target.host)
         if any(rule.admits_client(client) for rule in candidates):
-            return "a rule matches the host, but not the port"
-        if candidates:
-            return "a rule matches the host, but not the client"
-        return "no rule matches the host"
+            return Mismatch.PORT
+        return Mismatch.CLIENT if candidates else None
+
+
+def _sentence(miss: Mismatch | None) -> str:
+    return "no rule matches the host" if miss is None else f"a rule matches the host, but {miss.value}"
 
 
 def _is_nameable(target: Target) -> bool:
@@ -117,7 +151,7 @@ def _is_nameable(target: Target) -> bool:
 def _joined(earlier: Admission, admission: Admission) -> Admission:
     """With two allowlists both must admit; that either names the address is enough."""
     if earlier.names_address and not admission.names_address:
-        return Admission(admission.rule, names_address=True)
+        return replace(admission, names_address=True)
     return admission
 
 

@@ -22,7 +22,7 @@ DEFAULT_DEADLINE = 5.0
 # Clients of all other connections have noticed by then.
 _BLOCKED_TOO_LONG = 1.0
 # The methods of the optional protocols of `pipeline/transform.py` that never wait, and may be asked for by name.
-_PASSED_ON = ("admits_target", "on_refused")
+_PASSED_ON = ("admits_target", "admits_name", "on_refused")
 
 _log = logging.getLogger("iron_proxy.transforms")
 
@@ -31,6 +31,8 @@ Run = Callable[[Exchange], Coroutine[Any, Any, Verdict]]
 
 class ForeignTransform:
     """Has those methods that the transform inside has: the pipeline asks which ones there are."""
+
+    is_foreign = True                     # what it puts into a request is not for us to show
 
     def __init__(self, inner: RequestTransform, deadline: float = DEFAULT_DEADLINE) -> None:
         self.name = inner.name

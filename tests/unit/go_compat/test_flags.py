@@ -136,3 +136,11 @@ def test_the_usage_text_names_every_flag_with_its_default() -> None:
         "  -color\n"
         "        Use colours. (default true)\n"
     )
+
+
+def test_a_flag_whose_default_is_a_list_may_be_given_more_than_once() -> None:
+    flags = FlagSet("run", [Flag("allow", (), "a host", "HOST")])
+
+    assert flags.parse([]).texts("allow") == ()
+    assert flags.parse(["-allow", "a", "--allow=b,c", "-allow", "", "x"]).texts("allow") == ("a", "b,c", "")
+    assert flags.usage() == "Usage of run:\n  -allow HOST\n        a host\n"

@@ -244,3 +244,13 @@ def test_plain_lists_become_rules_with_problems_at_their_element() -> None:
         ["test.yaml:5", "cidrs[1]"],
     ]
     assert section.problems.warnings[0].startswith("test.yaml:4: domains[2]: ")
+
+
+def test_a_rule_knows_where_it_stands() -> None:
+    section = section_of("domains:\n  - a.test\n  - b.test\nrules:\n  - host: c.test\n  - host: d.test\n")
+
+    rules = rules_from_texts(section, "domains", Rule.for_host) + rules_from(section)
+
+    assert [(rule.place, rule.line) for rule in rules] == [
+        ("domains[0]", 2), ("domains[1]", 3), ("rules[0]", 5), ("rules[1]", 6),
+    ]  # fmt: skip

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from iron_proxy.matching import rule_index
 from iron_proxy.matching.host_patterns import HostPattern
 from iron_proxy.matching.path_patterns import PathPattern
-from iron_proxy.matching.rule import Rule
+from iron_proxy.matching.rule import Mismatch, Rule
 from iron_proxy.matching.rule_index import RuleIndex
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.request import Request
@@ -125,25 +125,25 @@ def test_an_ambiguous_path_is_granted_nothing_but_escapes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "reason"),
+    ("request_", "miss"),
     [
-        pytest.param(get("b.test"), "no rule matches the host", id="host"),
-        pytest.param(get("a.test", b"/v1/x", port=22), "a rule matches the host, but not the port", id="port"),
-        pytest.param(get("a.test", b"/v2"), "a rule matches the host, but not the method and path", id="path"),
-        pytest.param(get("a.test", b"/v1//x"), "a rule matches the host, but the path is ambiguous", id="ambiguous"),
+        pytest.param(get("b.test"), None, id="host"),
+        pytest.param(get("a.test", b"/v1/x", port=22), Mismatch.PORT, id="port"),
+        pytest.param(get("a.test", b"/v2"), Mismatch.METHOD_OR_PATH, id="path"),
+        pytest.param(get("a.test", b"/v1//x"), Mismatch.AMBIGUOUS_PATH, id="ambiguous"),
     ],
 )
-def test_the_reason_is_the_nearest_miss(request_: Request, reason: str) -> None:
+def test_the_nearest_miss_is_told(request_: Request, miss: Mismatch | None) -> None:
     index = RuleIndex([host_rule("a.test", ports=(1,)), host_rule("a.test", "/v1/*", ports=(443,))])
 
-    assert index.mismatch_reason(request_) == reason
+    assert index.nearest_miss(request_) is miss
 
 
-def test_a_missed_scheme_is_a_reason() -> None:
+def test_a_missed_scheme_is_told() -> None:
     index = RuleIndex([Rule(host=HostPattern.parse("a.test"), schemes=frozenset(("https",)))])
 
     assert index.first_match(get("a.test", scheme="http")) is None
-    assert index.mismatch_reason(get("a.test", scheme="http")) == "a rule matches the host, but not the scheme"
+    assert index.nearest_miss(get("a.test", scheme="http")) is Mismatch.SCHEME
 
 
 def test_no_more_hosts_are_remembered_than_asked_for() -> None:

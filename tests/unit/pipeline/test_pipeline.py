@@ -326,6 +326,22 @@ def test_the_names_are_those_of_the_transforms_in_order() -> None:
     assert Pipeline([FakeAllowlist(), FakeTransform("logger")]).names == ["allowlist", "logger"]
 
 
+async def test_a_rehearsal_has_the_rehearsals_of_its_transforms_in_their_places() -> None:
+    class Counting(FakeTransform):
+        def rehearsal(self) -> FakeTransform:
+            return FakeTransform("quiet", returns(Reject("no")))
+
+    loud, other = Counting("loud"), FakeTransform("other")
+    pipeline = Pipeline([other, loud], allow_by_default=True)
+
+    decision, _ = await run(pipeline.rehearsal())
+
+    assert decision == Refusal("quiet", Reject("no"))
+    assert (loud.calls, other.calls) == (0, 1)
+    assert pipeline.transforms == (other, loud)
+    assert not Pipeline([], allow_by_default=True).rehearsal().denies_everything
+
+
 async def test_closing_closes_what_can_be_closed() -> None:
     class Closable(FakeTransform):
         closed = 0

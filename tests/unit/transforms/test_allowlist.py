@@ -1,9 +1,12 @@
 """The allowlist admits what a rule names and rejects the rest with the reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from iron_proxy.config.loading import parse_config
 from iron_proxy.config.section import Section
+from iron_proxy.matching.rule import Rule
 from iron_proxy.messages.authority import Target, parse_target
 from iron_proxy.messages.request import Request
 from iron_proxy.pipeline.exchange import Admission, Exchange
@@ -120,6 +123,25 @@ def test_a_target_is_admitted_when_some_request_could_pass() -> None:
     assert transform.admits_target(Target("api.test", 443)) is not None
     assert transform.admits_target(Target("a.wild.test", 443)) is None
     assert transform.admits_target(Target("other.test", 443)) is None
+
+
+def test_a_name_is_admitted_when_any_rule_covers_it_whatever_the_port() -> None:
+    transform = allowlist(RULES)
+
+    assert transform.admits_name("api.test")
+    assert transform.admits_name("a.wild.test")
+    assert not transform.admits_name("other.test")
+
+
+def test_a_name_is_admitted_for_the_clients_of_its_rules() -> None:
+    rule = replace(Rule.for_host("a.test"), clients=frozenset(("ci",)))
+    transform = Allowlist([rule])
+
+    assert [transform.admits_name("a.test", client) for client in ("ci", "", "other")] == [True, False, False]
+
+
+def test_an_allowlist_that_only_warns_admits_every_name() -> None:
+    assert allowlist("warn: true").admits_name("any.test")
 
 
 async def test_the_admission_names_the_first_rule_that_fits_as_it_was_written() -> None:
@@ -245,3 +267,50 @@ def test_it_follows_the_protocols_and_sees_tunnels() -> None:
     assert isinstance(transform, RequestTransform)
     assert isinstance(transform, AdmittingTransform)
     assert transform.scopes == {Scope.TUNNEL, Scope.REQUEST}
+
+
+@pytest.mark.parametrize(
+    ("authority", "raw_path", "method", "code"),
+    [
+        ("x.test", b"/", "GET", "host_not_allowed"),
+        ("x.test", b"/", "CONNECT", "host_not_allowed"),
+        ("a.wild.test", b"/", "GET", "port_not_allowed"),
+        ("a.wild.test", b"/", "CONNECT", "port_not_allowed"),
+        ("api.test", b"/v2", "GET", "method_or_path_not_allowed"),
+        ("api.test", b"/v1//x", "GET", "ambiguous_path"),
+    ],
+)
+async def test_a_rejection_has_a_code_for_who_asks(authority: str, raw_path: bytes, method: str, code: str) -> None:
+    verdict = await verdict_on(RULES, exchange_for(authority, raw_path, method))
+
+    assert isinstance(verdict, Reject)
+    assert verdict.code == code
+
+
+async def test_an_admission_says_where_its_rule_stands() -> None:
+    places = []
+    for authority in ("flat.test", "api.test", "a.wild.test:8443", "10.1.1.1"):
+        exchange = exchange_for(authority, b"/health")
+        await verdict_on(RULES, exchange)
+        assert exchange.admission is not None
+        places.append((exchange.admission.place, exchange.admission.line))
+
+    assert places == [("domains[0]", 2), ("rules[0]", 4), ("rules[1]", 5), ("rules[2]", 6)]
+
+
+def test_one_that_only_warns_is_not_enforced() -> None:
+    assert allowlist("domains: [a.test]").is_enforced
+    assert not allowlist("warn: true").is_enforced
+
+
+async def test_it_can_be_had_with_more_rules_or_observing() -> None:
+    first = allowlist("domains: [a.test]")
+    more = first.extended([Rule.for_host("b.test")])
+    observing = first.extended([], warn_only=True)
+
+    hosts = [Target("a.test", 443), Target("b.test", 443), Target("c.test", 443)]
+    admitted = [[each.admits_target(host) is not None for host in hosts] for each in (first, more, observing)]
+
+    assert admitted == [[True, False, False], [True, True, False], [True, True, True]]
+    assert [rule.describe() for rule in more.rules] == ["a.test", "b.test"]
+    assert observing.extended([]).admits_target(hosts[2]) is not None

@@ -1,0 +1,139 @@
+"""
+`iron-proxy init`: write a first configuration, from presets, hosts and secrets.
+
+They come from flags or, on a terminal and without flags, from questions. What is written is `presets/composition.py`;
+here are the asking, the file and the exit status: 0 written, 1 the file cannot be written, 2 wrong flags. Called by
+`cli/main.py`.
+"""
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.main import FAILURE, OK, USAGE
+from iron_proxy.config.problems import did_you_mean
+from iron_proxy.go_compat.flags import Flag, FlagSet
+
+if TYPE_CHECKING:                                # heavy: not for a usage error
+    from iron_proxy.presets.composition import Composed
+
+_DEFAULT_FILE = "iron-proxy.yaml"
+FLAGS = FlagSet(
+    "init",
+    [
+        Flag("preset", (), "what a program needs, see -list; may be given more than once", "NAME"),
+        Flag("allow", (), "a host, *.DOMAIN or range of addresses to allow; may be given more than once", "HOST"),
+        Flag("secret", (), "a variable of the proxy and the host its value may go to; more than once", "VAR@HOST"),
+        Flag("out", _DEFAULT_FILE, "the file to write; - is standard output", "FILE"),
+        Flag("force", False, "overwrite the file"),
+        Flag("list", False, "list the presets"),
+    ],
+)
+
+
+def run(arguments: list[str]) -> int:
+    """Write a configuration; returns the exit status."""
+    flags = read_flags(FLAGS, arguments, "; programs are given as: -preset NAME")
+    if isinstance(flags, int):
+        return flags
+    if flags.boolean("list"):
+        return _list()
+    wanted = {name: list(flags.texts(name)) for name in ("preset", "allow", "secret")}
+    out = flags.text("out")
+    if not any(wanted.values()):
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            print("error: say what to allow: -preset NAME (see -list), -allow HOST, -secret VAR@HOST", file=sys.stderr)
+            return USAGE
+        try:
+            wanted, out = _ask(out)
+        except (EOFError, KeyboardInterrupt):
+            print("\nerror: nothing was written", file=sys.stderr)
+            return FAILURE
+    try:
+        composed = _compose(wanted, out)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE
+    return _write(composed, out, is_forced=flags.boolean("force"))
+
+
+def _list() -> int:
+    from iron_proxy.presets.catalogue import preset_names, read_preset
+
+    for name in preset_names():
+        print(f"{name:<14}{read_preset(name).about}")
+    return OK
+
+
+def _compose(wanted: dict[str, list[str]], out: str) -> "Composed":
+    """Raises ValueError with a sentence."""
+    from iron_proxy.presets.catalogue import preset_names, read_preset
+    from iron_proxy.presets.composition import compose, draft_of
+
+    known = preset_names()
+    for name in wanted["preset"]:
+        if name not in known:
+            raise ValueError(f'there is no preset "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}')
+    presets = [read_preset(name) for name in dict.fromkeys(wanted["preset"])]
+    draft = draft_of(presets, wanted["allow"], wanted["secret"])
+    words = ["iron-proxy", "init"]
+    for flag, values in wanted.items():
+        for value in values:
+            words += [f"-{flag}", value]
+    return compose(draft, shlex.join([*words, *(["-out", out] if out != _DEFAULT_FILE else [])]))
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def _ask(out: str) -> tuple[dict[str, list[str]], str]:
+    """The same as the flags say, from questions. Raises EOFError, KeyboardInterrupt."""
+    print("Presets:")
+    _list()
+    wanted = {
+        "preset": _listed(input("Which of these will use the proxy? Names with commas: ")),
+        "allow": _listed(input("Other hosts to allow, with commas: ")),
+        "secret": _listed(input("Other secrets, as VAR@HOST, with commas: ")),
+    }
+    return wanted, input(f"Write to [{out}]: ").strip() or out
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def _write(composed: "Composed", out: str, *, is_forced: bool) -> int:
+    if out == "-":
+        print(composed.text, end="")
+        _tell(composed, out, sys.stderr)
+        return OK
+    try:
+        with open(out, "w" if is_forced else "x", encoding="utf-8") as file:
+            file.write(composed.text)
+    except FileExistsError:
+        print(f"error: {out} is there already; -force overwrites it, -out writes another", file=sys.stderr)
+        return FAILURE
+    except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "not a usable path"
+        print(f"error: writing {out}: {reason}", file=sys.stderr)
+        return FAILURE
+    print(f"wrote {out}")
+    _tell(composed, out, sys.stdout)
+    return OK
+
+
+def _tell(composed: "Composed", out: str, stream: TextIO) -> None:
+    """What comes next."""
+    file = _DEFAULT_FILE if out == "-" else shlex.quote(out)
+    settings = "".join(f"{variable}=... " for variable in composed.tokens)
+    print("\nNext:", file=stream)
+    print("  iron-proxy generate-ca", file=stream)
+    print(f"  iron-proxy check -config {file}", file=stream)
+    print(f"  {settings}iron-proxy -config {file}", file=stream)
+    for variable, token in composed.tokens.items():
+        print(f"In the workload: {variable}={token}", file=stream)
