@@ -209,6 +209,7 @@ def test_more_than_the_window_is_a_flow_control_error(proxy: RunningProxy, origi
     with break_rules(proxy, port=origin.port) as wire:
         wire.send(headers(1, held_head(origin, path=b"/unread"), end=False))
         proxy.started += 1
+        origin.wait_for("/unread")
         pieces = data(1, b"x" * size) * (65_536 // size)
         for _ in range(64):
             wire.send(pieces)

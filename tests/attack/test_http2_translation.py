@@ -105,10 +105,8 @@ def test_a_body_that_is_not_as_long_as_stated_is_never_whole(
 ) -> None:
     with break_rules(proxy, port=port) as wire:
         proxy.started += 2
-        wire.send(
-            headers(1, with_port(get((b"content-length", length), method=b"POST", path=b"/upload"), port), end=False)
-        )
-        wire.send(data(1, sent, end=ends))
+        head = with_port(get((b"content-length", length), method=b"POST", path=b"/upload"), port)
+        wire.send(headers(1, head, end=False) + data(1, sent, end=ends))  # at once: none stated is answered before more
         answer = wire.answer(1)
 
         check_refused(proxy, answer)

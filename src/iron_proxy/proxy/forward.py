@@ -25,6 +25,7 @@ from iron_proxy.pipeline.scrub import scrubbed_head
 from iron_proxy.protocols.http1.events import ResponseHead
 from iron_proxy.protocols.http1.framing import NO_BODY, Length
 from iron_proxy.proxy.client import Client
+from iron_proxy.upstream.bound_connections import authenticates_connection
 from iron_proxy.upstream.http1_client import UpstreamConnection
 from iron_proxy.upstream.http2_client import Http2Exchange
 
@@ -45,13 +46,14 @@ async def forward_whole(
 ) -> tuple[Upstream, ResponseHead]:
     """Send a request whose body is all here; a dead idle connection is replaced. Raises UpstreamError."""
     services = client.services
-    connection = services.pool.take_idle(permit, client.prefers_http2)
+    connection = services.pool.take_idle(permit, client.prefers_http2, client.reader)
     is_fresh = connection is None
     tries = 0
     while True:
         if connection is None:
             connection = await services.pool.connect(permit, http2=client.prefers_http2)
         tries += 1
+        _bind(connection, client, request)
         try:
             unsent = connection.send_whole(request, content)
             if unsent is not None:
@@ -70,6 +72,12 @@ async def forward_whole(
         except BaseException:
             connection.abort()
             raise
+
+
+def _bind(connection: Upstream, client: Client, request: Request) -> None:
+    """Credentials that stay with the connection make it the client's own."""
+    if isinstance(connection, UpstreamConnection) and authenticates_connection(request):
+        connection.bound_to = client.reader
 
 
 def _may_repeat(error: UpstreamDisconnected, request: Request, connection: Upstream, is_fresh: bool) -> bool:
@@ -109,12 +117,13 @@ async def forward_streaming(
 async def _begin(client: Client, request: Request, permit: Permit) -> Upstream:
     """A connection that has taken the request's head: until then nothing of the body is lost by trying again."""
     pool = client.services.pool
-    connection = pool.take_idle(permit, client.prefers_http2)
+    connection = pool.take_idle(permit, client.prefers_http2, client.reader)
     tries = 0
     while True:
         if connection is None:
             connection = await pool.connect(permit, http2=client.prefers_http2)
         tries += 1
+        _bind(connection, client, request)
         try:
             await connection.send_head(request)
             return connection

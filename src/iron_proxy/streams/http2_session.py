@@ -111,7 +111,7 @@ class Http2Session(ABC, Generic[StreamT]):
             case StreamReset(_, code):
                 self.stream_reset(stream, code)
             case StreamFailed(_, error):
-                stream.fail(error)
+                self.stream_failed(stream, error)
 
     def _wake_senders(self, stream_id: int) -> None:
         if stream_id:
@@ -177,6 +177,10 @@ class Http2Session(ABC, Generic[StreamT]):
     @abstractmethod
     def role_event(self, event: Event) -> None:
         """A head, or what only one role meets."""
+
+    def stream_failed(self, stream: StreamT, error: IronProxyError) -> None:
+        """The peer broke a rule on a stream whose exchange is going on; it is reset."""
+        stream.fail(error)
 
     @abstractmethod
     def stream_reset(self, stream: StreamT, code: int) -> None:

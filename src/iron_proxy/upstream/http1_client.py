@@ -18,6 +18,7 @@ from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
 from iron_proxy.streams.http1_reader import ResponseReader
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSStream
+from iron_proxy.upstream.connection_facts import ConnectionFacts
 from iron_proxy.upstream.outbound_proxy import DIRECT, Route
 
 # Parity: upstream has none. A model may think between two tokens for minutes; ten of them mean it is dead.
@@ -36,12 +37,13 @@ class UpstreamConnection:
     """Owned by one exchange at a time; between exchanges by the pool. `key` is the pool's name for its origin."""
 
     __slots__ = (
-        "broken", "idle_since", "is_chunked", "is_idle", "key", "offered", "read_head", "reader", "route", "stream",
-        "uses",
+        "bound_to", "broken", "facts", "idle_since", "is_chunked", "is_idle", "key", "offered", "read_head", "reader",
+        "route", "stream", "uses",
     )  # fmt: skip
 
     def __init__(self, stream: SocketStream | TLSStream, key: OriginKey, route: Route = DIRECT) -> None:
         self.stream = stream
+        self.facts = ConnectionFacts(stream)
         self.key = key
         self.route = route                    # through which outbound proxy, and what it asks of each request
         self.reader = ResponseReader(stream)
@@ -52,6 +54,7 @@ class UpstreamConnection:
         self.uses = 0
         self.is_idle = False                  # in the pool; kept by the pool
         self.idle_since = 0.0
+        self.bound_to: object = None          # whose credentials it carries (bound_connections.py); None: nobody's
         self.broken = False                   # not to be used again, whatever the response said
 
     # --- the request ------------------------------------------------------------------------------------------------
@@ -160,7 +163,7 @@ def request_head(request: Request, route: Route = DIRECT) -> bytes:
     target = request.raw_target
     if route is not DIRECT:
         target = route.request_target(request.target, target)
-        framing += route.proxy_fields
+        framing += route.proxy_fields(request.method)
     start_line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)
     return serialize_head(start_line, request.target.host_header(request.scheme), request.headers.fields, framing)
 

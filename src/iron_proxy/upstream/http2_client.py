@@ -27,6 +27,7 @@ from iron_proxy.streams.http2_session import Http2Session
 from iron_proxy.streams.http2_stream import Http2Stream
 from iron_proxy.streams.socket_stream import NEVER
 from iron_proxy.streams.tls_stream import TLSStream
+from iron_proxy.upstream.connection_facts import ConnectionFacts
 from iron_proxy.upstream.http1_client import BODY_IDLE_TIMEOUT, WRITE_TIMEOUT, OriginKey
 from iron_proxy.upstream.outbound_proxy import DIRECT
 
@@ -37,6 +38,11 @@ SETTLE_TIMEOUT = 10.0
 # way can forget a connection. Where the upstream was only thinking, our doubt costs one handshake.
 SILENCE_SECONDS = 2.0
 
+# Upstreams count the requests that are taken back and end the connection of who does so too often (CVE-2023-44487), and
+# here that is everybody's. So the others get a new one first: with the hundred that may be open then, no upstream sees
+# more than two hundred on one, which those that count tolerate.
+MAX_GIVEN_UP = 100
+
 
 class Http2Upstream(Http2Session["Http2Exchange"]):
     """A shared connection. The pool closes it; `run` ends when either side has."""
@@ -45,9 +51,11 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
 
     def __init__(self, stream: TLSStream, key: OriginKey) -> None:
         super().__init__(stream, Http2Client(), WRITE_TIMEOUT)
+        self.facts = ConnectionFacts(stream)
         self.key = key
         self.has_ended = False                # no new exchange from now on
         self.settled: asyncio.Future[None] = self.loop.create_future()     # the upstream has said how much it takes
+        self._given_up = 0                    # exchanges whose stream we have reset
         self._promised = 0                    # exchanges that were handed out and have not sent their head yet
         self.idle_since = 0.0
 
@@ -127,6 +135,13 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
             sensitive=request.sensitive,
         )
 
+    def give_up(self, exchange: "Http2Exchange") -> None:
+        """Reset the stream of an exchange that did not come to its end."""
+        exchange.reset(ErrorCode.CANCEL)
+        self._given_up += 1
+        if self._given_up >= MAX_GIVEN_UP:
+            self.has_ended = True
+
     def leave(self, exchange: "Http2Exchange") -> None:
         """An exchange is over."""
         if exchange.id:
@@ -138,7 +153,7 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
     def _close_if_done(self) -> None:
         if self.is_idle:
             self.idle_since = self.loop.time()
-            if self.has_ended:
+            if self.has_ended or not self.core.streams_left:     # what takes no streams is of no use to anybody
                 self.close()
 
     def close(self) -> None:
@@ -153,8 +168,11 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
         if isinstance(event, ResponseReceived):
             if (exchange := self.streams.get(event.stream_id)) is not None:
                 exchange.receive_head(event)
-        elif isinstance(event, SettingsChanged) and not self.settled.done():
-            self.settled.set_result(None)
+        elif isinstance(event, SettingsChanged):
+            if not self.settled.done():
+                self.settled.set_result(None)
+            if self.is_idle and not self.core.streams_left:
+                self.has_ended = True         # and `run` with it
 
     def stream_reset(self, stream: "Http2Exchange", code: int) -> None:
         """The upstream ends a stream, with a reason."""
@@ -193,6 +211,7 @@ class Http2Exchange(Http2Stream):
     def __init__(self, connection: Http2Upstream) -> None:
         super().__init__(connection, 0, body_timeout=BODY_IDLE_TIMEOUT, write_timeout=WRITE_TIMEOUT)
         self.connection = connection
+        self.facts = connection.facts
         self.received_any = False
         self.route = DIRECT                   # https goes straight or through a tunnel: no proxy reads it
         self._heads: list[ResponseHead] = []
@@ -295,7 +314,7 @@ class Http2Exchange(Http2Stream):
             return
         self._has_left = True
         if self.id and not (self._request_ended and self._remote_ended):
-            self.reset(ErrorCode.CANCEL)
+            self.connection.give_up(self)
             if not self.received_any:         # whoever gave it up: a client may wait less long than we do
                 self.connection.doubt(self._begun_at)
         if self.id or not self._has_begun:    # else `open_stream` has failed, and counted it off

@@ -35,11 +35,17 @@ class Route(NamedTuple):
         # RFC 9112 section 3.2.4: `OPTIONS *` becomes the form without a path.
         return b"http://" + target.host_header("http") + (b"" if raw_target == b"*" else raw_target)
 
-    @property
-    def proxy_fields(self) -> bytes:
-        """Complete field lines that each request on this route needs: the proxy's credentials, or nothing."""
+    def proxy_fields(self, method: str) -> bytes:
+        """
+        Complete field lines that each request on this route needs: the proxy's credentials, or nothing.
+
+        Raises UpstreamError for TRACE with credentials: it sends a request back as it arrived, to the client (RFC 9110
+        section 9.3.8), and `Max-Forwards` lets the client choose that it is the proxy who does so.
+        """
         if self.kind is not RouteKind.ABSOLUTE_FORM or self.proxy is None or self.proxy.credentials is None:
             return b""
+        if method.upper() == "TRACE":
+            raise UpstreamError(f"outbound proxy {self.proxy.target}: TRACE would show the client our credentials")
         return b"Proxy-Authorization: %b\r\n" % self.proxy.credentials.basic()
 
     def check_status(self, status: int) -> None:

@@ -16,6 +16,7 @@ from iron_proxy.errors import UpstreamALPNRefused, UpstreamProtocolError
 from iron_proxy.pipeline.pipeline import Permit
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSStream
+from iron_proxy.upstream.bound_connections import BoundConnections
 from iron_proxy.upstream.dialer import Dialer
 from iron_proxy.upstream.http1_client import OriginKey, UpstreamConnection
 from iron_proxy.upstream.http2_client import Http2Exchange
@@ -49,14 +50,32 @@ class Pool:
         self._serves_http2 = http2 in (Http2Use.BOTH, Http2Use.UPSTREAMS)
         self._prefers_http2 = http2 is Http2Use.UPSTREAMS
         self._shared = SharedConnections()
+        self._bound = BoundConnections()
         self._idle: dict[OriginKey, list[UpstreamConnection]] = {}
         self._count = 0
+        self.opened = 0                          # connections that were dialled, for metrics
         self._sessions: OrderedDict[tuple[OriginKey, tuple[str, ...]], ssl.SSLSession] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
 
-    def take_idle(self, permit: Permit, http2: bool = False) -> UpstreamConnection | Http2Exchange | None:
-        """An idle connection, or room on a shared one, for this permit; or None. `http2`: of both, the latter first."""
+    @property
+    def idle(self) -> int:
+        """How many connections wait for a request; those that are shared or bound to a client aside."""
+        return self._count
+
+    def take_idle(
+        self, permit: Permit, http2: bool = False, owner: object = None
+    ) -> UpstreamConnection | Http2Exchange | None:
+        """
+        An idle connection, or room on a shared one, for this permit; or None.
+
+        `http2`: of both, the latter first. `owner` is the client's: what it has authenticated comes before all others.
+        """
         key = (permit.scheme, permit.target, permit.admission.names_address)
+        if self._bound and (bound := self._bound.take(key, owner)) is not None:
+            bound.is_idle = False
+            if bound.is_quiet():
+                return bound
+            bound.close()
         if (http2 or self._prefers_http2) and (exchange := self._shared.take(key)) is not None:
             return exchange
         connections = self._idle.get(key)
@@ -104,6 +123,7 @@ class Pool:
     async def _dial(
         self, permit: Permit, key: OriginKey, alpn: tuple[str, ...], *, tunnel: bool = False
     ) -> SocketStream | TLSStream:
+        self.opened += 1
         return await self._dialer.dial(permit, self._sessions.get((key, alpn)), alpn=alpn, tunnel=tunnel)
 
     def _connection(
@@ -125,6 +145,9 @@ class Pool:
         if isinstance(connection, Http2Exchange):
             connection.close()                # its stream; the connection was never away
             return
+        if connection.bound_to is not None:
+            self._give_back_bound(connection)
+            return
         key = connection.key
         connections = self._idle.get(key)
         is_full = self._count >= MAX_IDLE or (connections is not None and len(connections) >= MAX_IDLE_PER_ORIGIN)
@@ -139,6 +162,15 @@ class Pool:
         connection.is_idle = True
         connections.append(connection)
         self._count += 1
+        self._look_after()
+
+    def _give_back_bound(self, connection: UpstreamConnection) -> None:
+        if connection.stream.has_ended:
+            connection.close()
+            return
+        connection.idle_since = monotonic()
+        connection.is_idle = True
+        self._bound.keep(connection)
         self._look_after()
 
     def _look_after(self) -> None:
@@ -156,8 +188,11 @@ class Pool:
         """The upstream has ended a connection; if nobody is using it, it goes."""
         if connection.is_idle:
             connection.is_idle = False
-            self._idle[connection.key].remove(connection)
-            self._count -= 1
+            if connection.bound_to is not None:
+                self._bound.forget(connection)
+            else:
+                self._idle[connection.key].remove(connection)
+                self._count -= 1
             connection.close()
 
     def _sweep(self) -> None:
@@ -170,8 +205,9 @@ class Pool:
                 expired.close()
             if not connections:
                 del self._idle[key]
+        self._bound.sweep(oldest)
         self._timer = None
-        if self._shared.sweep(oldest) + self._count:
+        if self._shared.sweep(oldest) + self._count + len(self._bound):
             self._look_after()
 
     def close(self) -> None:
@@ -185,5 +221,6 @@ class Pool:
                 connection.close()
         self._idle.clear()
         self._count = 0
+        self._bound.close()
         self._shared.close()
 

@@ -85,6 +85,7 @@ async def test_a_joined_piece_is_not_larger_than_it_need_be(
     stream: PlainStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http2_stream, "MAX_PIECE_BYTES", 4)
+    monkeypatch.setattr(http2_stream, "MIN_PIECE_BYTES", 1)
     for piece in (b"one", b"two", b"three"):
         stream.receive_data(piece, 1)
 
@@ -93,6 +94,19 @@ async def test_a_joined_piece_is_not_larger_than_it_need_be(
         b"three",
         None,
     ]
+
+
+async def test_small_pieces_that_wait_are_one_piece_with_all_their_credit(
+    talk: Conversation, stream: PlainStream
+) -> None:
+    given: list[tuple[int, int]] = []
+    talk.session.give_credit = lambda *credit: given.append(credit)  # type: ignore[method-assign]
+    for piece in (b"one", b"two", b"x" * http2_stream.MIN_PIECE_BYTES, b"three"):
+        stream.receive_data(piece, len(piece) + 1)
+
+    assert [len(piece) for piece, _ in stream._pieces] == [6, http2_stream.MIN_PIECE_BYTES, 5]
+    stream.discard()
+    assert sum(credit for _, credit in given) == 11 + http2_stream.MIN_PIECE_BYTES + 4
 
 
 async def test_a_reader_is_woken_by_a_piece(stream: PlainStream) -> None:

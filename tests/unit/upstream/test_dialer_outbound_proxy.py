@@ -146,7 +146,7 @@ async def test_plain_http_goes_to_the_proxy_itself(tls: bool, origin: RecordingS
         route = dialer.route(way)
         stream = await dialer.dial(way)
         target = route.request_target(way.target, b"/a")
-        await stream.write(b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n" % (target, route.proxy_fields), LONG)
+        await stream.write(b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n" % (target, route.proxy_fields("GET")), LONG)
 
         assert b"by proxy" in await read_exactly(stream, 40)
         assert route.kind is RouteKind.ABSOLUTE_FORM

@@ -108,12 +108,21 @@ def test_a_proxy_that_reads_requests_gets_them_in_absolute_form(
 @pytest.mark.parametrize("route", [DIRECT, plain_route("socks5://u:p@a.proxy")], ids=["direct", "tunnelled"])
 def test_on_any_other_way_a_request_stays_as_it_is(route: Route) -> None:
     assert route.request_target(Target("ok.test", 80), b"/a") == b"/a"
-    assert route.proxy_fields == b""
+    assert route.proxy_fields("GET") == b""
 
 
 def test_a_proxy_that_reads_requests_gets_its_credentials_with_each() -> None:
-    assert plain_route("http://x:y@a.proxy").proxy_fields == b"Proxy-Authorization: Basic eDp5\r\n"
-    assert plain_route(A).proxy_fields == b""
+    assert plain_route("http://x:y@a.proxy").proxy_fields("GET") == b"Proxy-Authorization: Basic eDp5\r\n"
+    assert plain_route(A).proxy_fields("GET") == b""
+
+
+@pytest.mark.parametrize("method", ["TRACE", "trace"])
+def test_trace_goes_without_credentials_or_not_at_all(method: str) -> None:
+    with pytest.raises(UpstreamError, match="TRACE") as caught:
+        plain_route(f"http://x:{SECRET}@a.proxy").proxy_fields(method)
+
+    assert SECRET not in str(caught.value)
+    assert plain_route(A).proxy_fields(method) == b""
 
 
 def test_a_route_does_not_print_credentials() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from iron_proxy.protocols.content_coding.codings import BROTLI, DEFLATE, GZIP, ZSTD, BadCoding, CodingBomb
+from iron_proxy.protocols.content_coding.window_budget import WindowShare
 from iron_proxy.protocols.content_coding.zstd_library import zstd_library
 
 # What a body's pieces have elsewhere: a read of a socket, a piece that a transform sees.
@@ -29,6 +30,8 @@ _MIN_MEAN_MEMBER = 64
 # a frame of some bytes makes us hold. (A br body cannot ask for more than 16 MiB, a gzip or deflate body for 32 KiB.)
 _MAX_ZSTD_WINDOW_LOG = 23
 
+_WINDOWS = {BROTLI: 16 << 20, ZSTD: 1 << _MAX_ZSTD_WINDOW_LOG}
+
 # Brotli's own limit is a number of blocks, of which this is the first: any other number can give more than it says.
 _BROTLI_PIECE = 32_752
 
@@ -40,10 +43,11 @@ _WRONG = "the body is not what its Content-Encoding says"
 class Decompressor:
     """Takes one coding off. `feed` coded bytes, then `read` until it gives b""."""
 
-    __slots__ = ("_begin_stream", "_coded", "_decoded", "_has_members", "_members", "_position", "_stream")
+    __slots__ = ("_begin_stream", "_coded", "_decoded", "_has_members", "_members", "_position", "_share", "_stream")
 
     def __init__(self, coding: str) -> None:
         self._begin_stream, self._has_members = _STREAMS[coding]
+        self._share = WindowShare(_WINDOWS.get(coding, 0))
         self._stream: _Stream | None = None       # the one that is not finished
         self._coded = b""
         self._position = 0                        # in _coded: what is before it has been given to a stream
@@ -76,6 +80,9 @@ class Decompressor:
             if stream.is_finished:
                 self._put_back(stream.unused)
                 self._stream = None
+                self._share.release()
+            elif decoded:
+                self._share.grow(len(decoded))
             if decoded:
                 self._decoded += len(decoded)
                 return decoded

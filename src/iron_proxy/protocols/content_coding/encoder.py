@@ -17,6 +17,9 @@ from iron_proxy.protocols.content_coding.zstd_library import zstd_library
 _GZIP_LEVEL = 1
 # Below 2, brotli codes what each call brings by itself: a body in pieces of 100 bytes would not become shorter at all.
 _BROTLI_QUALITY = 2
+# 256 KiB. With the library's 4 MiB an encoder holds 8 MB once as much has gone through it, and a sender can have one
+# for each of its streams; source text becomes 0.2 % longer, and is coded a little faster.
+_BROTLI_WINDOW_LOG = 18
 _ZSTD_LEVEL = 1                                   # its window is 512 KiB, far below what every reader takes
 
 _GZIP_WBITS, _ZLIB_WBITS, _BARE_WBITS = 31, 15, -15
@@ -93,7 +96,7 @@ class _Brotli:
     def __init__(self) -> None:
         import brotli
 
-        encoder: Any = brotli.Compressor(quality=_BROTLI_QUALITY)
+        encoder: Any = brotli.Compressor(quality=_BROTLI_QUALITY, lgwin=_BROTLI_WINDOW_LOG)
         self.compress: Callable[[bytes], bytes] = encoder.process
         self.flush: Callable[[], bytes] = encoder.flush
         self.finish: Callable[[], bytes] = encoder.finish

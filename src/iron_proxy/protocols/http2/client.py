@@ -7,7 +7,7 @@ have room again later, one that is going away will not.
 
 from collections.abc import Collection, Iterable
 
-from iron_proxy.errors import IronProxyError, UpstreamDisconnected, UpstreamProtocolError
+from iron_proxy.errors import BadRequest, IronProxyError, UpstreamDisconnected, UpstreamProtocolError
 from iron_proxy.messages.headers import Pair
 from iron_proxy.protocols.http1.events import ResponseHead
 from iron_proxy.protocols.http1.framing import NO_BODY, Length
@@ -18,7 +18,7 @@ from iron_proxy.protocols.http2.events import ResponseReceived, StreamReset
 from iron_proxy.protocols.http2.flood_guard import FloodGuard
 from iron_proxy.protocols.http2.frame_reader import FrameReader
 from iron_proxy.protocols.http2.frames import ConnectionViolation, ErrorCode
-from iron_proxy.protocols.http2.header_rules import never_indexed, read_response
+from iron_proxy.protocols.http2.header_rules import never_indexed, read_response, size_of
 from iron_proxy.protocols.http2.hpack import Field, FieldDecoder
 from iron_proxy.protocols.http2.stream import Stream
 
@@ -44,6 +44,7 @@ class Http2Client(Http2Connection):
         self._next_stream = 1
         # Until the upstream says how many it takes: what it did not allow it would refuse, request by request.
         self._max_streams = 1
+        self._max_head_bytes: int | None = None  # the upstream has not said
         self._is_settled = False
         self.is_going_away = False  # one of both said so: no new streams
         self._known_fields: tuple[list[Field], str, bool] | None = None
@@ -78,11 +79,14 @@ class Http2Client(Http2Connection):
         Begin a request; returns its stream. Only while `can_open_stream`.
 
         `length` becomes its Content-Length; `sensitive` are lower names (also `:path`) that no table may keep. Raises
-        IronProxyError if a field is not well formed, UpstreamDisconnected if no stream can be opened.
+        IronProxyError if a field is not well formed, UpstreamDisconnected if no stream can be opened, BadRequest if the
+        upstream has said that it takes no head of this size: some end the connection, which is others' as well.
         """
         if not self.can_open_stream:
             raise self._gone()
         fields = self._writer.request(method, scheme, authority, raw_path, pairs, length, te_trailers, sensitive)
+        if self._max_head_bytes is not None and size_of(fields) > self._max_head_bytes:
+            raise BadRequest("the upstream takes no head of this size", 431)
         stream_id = self._next_stream
         self._next_stream += 2
         stream = self._streams[stream_id] = Stream(stream_id, self._initial_send_window, method)
@@ -109,9 +113,7 @@ class Http2Client(Http2Connection):
         try:
             head = self._read_head(fields, stream.method, ends=ends)
             if head.status < 200:
-                stream.informational += 1
-                if stream.informational > MAX_INFORMATIONAL:
-                    raise self._refusal("too many 1xx responses")
+                self._count_informational(stream, fields)
         except UpstreamProtocolError as error:
             self._fail_stream(stream, error, ErrorCode.PROTOCOL_ERROR)
             return
@@ -124,6 +126,12 @@ class Http2Client(Http2Connection):
             elif head.framing is NO_BODY:
                 stream.expected = 0
         self._events.append(ResponseReceived(stream.id, head, ends, never_indexed(fields)))
+
+    def _count_informational(self, stream: Stream, fields: list[Field]) -> None:
+        stream.informational += 1
+        stream.informational_bytes += size_of(fields)
+        if stream.informational > MAX_INFORMATIONAL or stream.informational_bytes > limits.MAX_INFORMATIONAL_BYTES:
+            raise self._refusal("too many 1xx responses")
 
     def _read_head(self, fields: list[Field], method: str, *, ends: bool) -> ResponseHead:
         known = (fields, method, ends)
@@ -149,6 +157,9 @@ class Http2Client(Http2Connection):
 
     def _limit_streams(self, value: int) -> None:
         self._max_streams = min(value, limits.MAX_CONCURRENT_STREAMS)
+
+    def _limit_heads(self, value: int) -> None:
+        self._max_head_bytes = value
 
     def _check_push(self, value: int) -> None:
         if value:  # RFC 9113 section 6.5.2: a server must not say that it may push

@@ -77,6 +77,16 @@ class Http2Connection(SendingSide):
         """How much is held of a frame or head that is not complete."""
         return self._reader.held_bytes
 
+    @property
+    def is_mid_head(self) -> bool:
+        """Whether what has come ends within a head, or anything else that is no frame of a body."""
+        return self._reader.is_mid_head
+
+    @property
+    def completed_frames(self) -> int:
+        """How many frames have come; a head counts once, with its last."""
+        return self._reader.completed
+
     def _fail(self, code: ErrorCode, reason: str) -> None:
         self.has_failed = True
         self._streams.clear()
@@ -169,6 +179,7 @@ class Http2Connection(SendingSide):
         """Reset a stream whose peer broke a rule. Raises ConnectionViolation if that happens too often."""
         self.reset(stream.id, code)
         error = self._refusal(reason) if isinstance(reason, str) else reason
+        error.__traceback__ = None  # it would keep all that was decoded as long as the exchange lives
         self._events.append(StreamFailed(stream.id, error))
         self._guard.provoked_resets.spend(self._now)
 
@@ -257,6 +268,8 @@ class Http2Connection(SendingSide):
             self._check_push(value)
         elif setting == frames.SETTING_MAX_CONCURRENT_STREAMS:
             self._limit_streams(value)
+        elif setting == frames.SETTING_MAX_HEADER_LIST_SIZE:
+            self._limit_heads(value)
 
     def _change_initial_window(self, size: int) -> None:
         if size > limits.MAX_WINDOW:
@@ -275,3 +288,6 @@ class Http2Connection(SendingSide):
 
     def _limit_streams(self, value: int) -> None:
         """The peer takes so many streams of ours at once. A server opens none."""
+
+    def _limit_heads(self, value: int) -> None:
+        """The peer takes no larger heads. A server sends what it was told to: the client asked for it."""

@@ -34,6 +34,7 @@ from iron_proxy.protocols.http2.limits import MAX_CONTINUATIONS, MAX_FRAME_BYTES
 # Type, flags, stream, payload without padding, and the length that flow control counts.
 Frame = tuple[int, int, int, bytes, int]
 
+_KIND_AT, _DATA = 3, bytes((DATA,))
 _FIXED_LENGTHS = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
 _OF_A_STREAM = frozenset((DATA, HEADERS, PRIORITY, RST_STREAM, CONTINUATION))
 _OF_THE_CONNECTION = frozenset((SETTINGS, PING, GOAWAY))
@@ -56,6 +57,14 @@ class FrameReader:
         self._max_block_bytes = max_block_bytes
         self._has_settings = False
         self._begun: _Begun | None = None
+        self.completed = 0  # frames, those of a head that is not complete not counted
+
+    @property
+    def is_mid_head(self) -> bool:
+        """Whether what has come ends within anything but a frame of a body: a head, or what comes before the first."""
+        if self._begun is not None or not self._has_settings:
+            return True
+        return bool(self._unread) and self._unread[_KIND_AT:][:1] != _DATA
 
     @property
     def held_bytes(self) -> int:
@@ -80,6 +89,7 @@ class FrameReader:
             at = start + length
             found = self._read_frame(kind, flags, stream_id & 0x7FFFFFFF, unread[start:at])
             if found is not None:
+                self.completed += 1
                 yield found
         self._unread = unread[at:] if at else unread
 

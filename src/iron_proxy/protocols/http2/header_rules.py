@@ -80,7 +80,7 @@ class RequestReader:
     def _read(self, fields: list[Field], ends: bool) -> RequestHead:
         pseudo = _pseudo_fields(fields, _REQUEST_PSEUDO, BadRequest)
         self._read_regular(fields[len(pseudo) :])
-        if self._size + _size_of(fields[: len(pseudo)]) > MAX_REQUEST_HEAD_BYTES:
+        if self._size + size_of(fields[: len(pseudo)]) > MAX_REQUEST_HEAD_BYTES:
             raise _too_large("the head is too large")
         apart = self._apart
         head = RequestHead()
@@ -190,13 +190,14 @@ def _checked_size(fields: list[Field], limit: int, refuse: Refuse) -> int:
     """What the fields count (RFC 9113 section 6.5.2). Raises what `refuse` makes if they are too many or too large."""
     if len(fields) > MAX_FIELDS:
         raise refuse("too many header fields")
-    size = _size_of(fields)
+    size = size_of(fields)
     if size > limit:
         raise refuse("the head is too large")
     return size
 
 
-def _size_of(fields: list[Field]) -> int:
+def size_of(fields: list[Field]) -> int:
+    """What fields count (RFC 9113 section 6.5.2): their bytes, and so much more for each."""
     return sum([len(name) + len(value) for name, value, _ in fields]) + _FIELD_OVERHEAD * len(fields)
 
 

@@ -37,6 +37,10 @@ MAX_WINDOW = 2**31 - 1
 MAX_DECODED_REQUEST_BYTES = 2 * MAX_REQUEST_HEAD_BYTES
 MAX_DECODED_RESPONSE_BYTES = 2 * MAX_RESPONSE_HEAD_BYTES
 
+# All 1xx of one request together. Flow control does not count heads, and a few bytes can name 4 KiB each: sixteen heads
+# of full size on each stream were 400 MB for 140 KB. Hints (103) have a few KiB.
+MAX_INFORMATIONAL_BYTES = 64 * 1024
+
 # Frames of a head beyond its first. Full ones of 16 KiB hold a whole response head; honest senders fill them.
 MAX_CONTINUATIONS = 16
 

@@ -86,6 +86,7 @@ class Http2Server(Http2Connection):
         except BadRequest as error:
             stream.discards = True
             stream.receiving = not ends
+            error.__traceback__ = None  # it would keep the fields as long as the exchange lives
             self._events.append(StreamRefused(stream_id, error, describe_request(fields)))
             self._guard.provoked_resets.spend(self._now)
             return

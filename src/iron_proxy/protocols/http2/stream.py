@@ -45,6 +45,7 @@ class Stream:
         "id",
         "incoming",
         "informational",
+        "informational_bytes",
         "method",
         "received",
         "receiving",
@@ -61,7 +62,7 @@ class Stream:
         self.receiving = True  # the peer may still send
         self.has_head = False  # the final head has come in: fields that follow are trailers
         self.discards = False  # the request was refused: what follows of it is dropped
-        self.informational = 0  # 1xx so far
+        self.informational = self.informational_bytes = 0  # 1xx so far
         self.expected = UNKNOWN_LENGTH  # Content-Length
         self.received = 0  # DATA bytes so far, without padding
 

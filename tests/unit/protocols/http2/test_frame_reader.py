@@ -122,3 +122,36 @@ def test_what_is_held_is_one_frame_and_one_head() -> None:
     )
 
     assert reader.held_bytes == 16_384 + 10_000 + 100
+
+
+@pytest.mark.parametrize(
+    ("wire", "is_mid_head"),
+    [
+        (b"", True),
+        (PREFACE[:5], True),
+        (PREFACE, True),
+        (OPENING[:-1], True),
+        (OPENING, False),
+        (OPENING + b"\0", True),
+        (OPENING + frame(1, 0x4, 1, b"head")[:-1], True),
+        (OPENING + frame(1, 0, 1, b"head"), True),
+        (OPENING + frame(1, 0, 1, b"head") + frame(9, 0x4, 1), False),
+        (OPENING + data(1, b"hello")[:4], False),
+        (OPENING + data(1, b"hello")[:-1], False),
+        (OPENING + frame(6, 0, 0, b"12345678")[:-1], True),
+    ],
+)
+def test_what_ends_within_a_head_is_known(wire: bytes, is_mid_head: bool) -> None:
+    reader = FrameReader(65_536, expects_preface=True)
+    list(reader.read(wire))
+
+    assert reader.is_mid_head is is_mid_head
+
+
+def test_a_head_counts_once_it_is_whole() -> None:
+    reader = FrameReader(65_536, expects_preface=True)
+    list(reader.read(OPENING + frame(1, 0, 1, b"head") + frame(9, 0, 1)))
+    before = reader.completed
+    list(reader.read(frame(9, 0x4, 1)))
+
+    assert (before, reader.completed) == (1, 2)
