@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from iron_proxy.transforms.secrets import streaming
+from iron_proxy.transforms.secrets import needle_search, streaming
 from iron_proxy.transforms.secrets.streaming import Replacer
 
 # A tiny alphabet, so that needles begin, end and hold one another all the time.
@@ -46,16 +46,18 @@ def plainly(needles: dict[bytes, bytes], pieces: list[bytes]) -> tuple[list[byte
     return outputs, counts
 
 
-@given(bodies(), st.sampled_from([0, 8]), st.sampled_from([1, 2, 8]))
+@given(bodies(), st.sampled_from([0, 8]), st.sampled_from([1, 2, 8]), st.sampled_from([1, 3, 32]))
 @settings(max_examples=400)
-@example(({b"aab": b"b", b"ab": b"aab"}, [b"aa", b"ab"]), 8, 8)
+@example(({b"aab": b"b", b"ab": b"aab"}, [b"aa", b"ab"]), 8, 8, 32)
+@example(({b"ab": b"1", b"abb": b"2", b"abbbba": b"3"}, [b"abbbb", b"aabbbab"]), 0, 8, 3)
 def test_every_split_of_every_text_is_replaced_as_if_plainly_and_as_early(
-    body: tuple[dict[bytes, bytes], list[bytes]], few: int, head: int
+    body: tuple[dict[bytes, bytes], list[bytes]], few: int, head: int, compiled_head: int
 ) -> None:
     needles, pieces = body
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streaming, "_FEW_NEEDLES", few)
         patch.setattr(streaming, "_HEAD_BYTES", head)
+        patch.setattr(needle_search, "_HEAD_BYTES", compiled_head)
 
         stream = Replacer(needles).stream()
         outputs = [*map(stream.feed, pieces), stream.end()]

@@ -29,7 +29,9 @@ class BodySource(Protocol):
 class Body:
     """One body, read once. `length` is its exact size, or None while only its end will tell."""
 
-    __slots__ = ("_drops_trailers", "_ended", "_next", "_retained", "_source", "_streamed", "length")
+    __slots__ = (
+        "_drops_trailers", "_ended", "_next", "_retained", "_source", "_streamed", "_unwanted", "length", "passed",
+    )  # fmt: skip
 
     def __init__(self, source: BodySource | None, length: int | None) -> None:
         self._source = source
@@ -38,7 +40,9 @@ class Body:
         self._ended = source is None
         self._streamed = False                  # a piece went by that we did not keep: no way back
         self._drops_trailers = False
+        self._unwanted: Callable[[bytes], bool] | None = None    # which trailers are left out
         self.length = length
+        self.passed = 0                         # bytes that `read` has handed out
 
     @classmethod
     def empty(cls) -> "Body":
@@ -61,11 +65,18 @@ class Body:
     @property
     def trailers(self) -> list[Pair]:
         """Trailer fields; complete only once `read` has returned b""."""
-        return self._source.trailers if self._source is not None and not self._drops_trailers else []
+        trailers = self._source.trailers if self._source is not None and not self._drops_trailers else []
+        unwanted = self._unwanted
+        return trailers if unwanted is None else [pair for pair in trailers if not unwanted(pair[0])]
 
     def drop_trailers(self) -> None:
         """Leave the fields behind this body out, whatever they will be."""
         self._drops_trailers = True
+
+    def leave_out_trailers(self, unwanted: Callable[[bytes], bool]) -> None:
+        """Leave out the trailers whose names, as they are spelled on the wire, are unwanted: also what others wish."""
+        before = self._unwanted
+        self._unwanted = unwanted if before is None else lambda name: unwanted(name) or before(name)
 
     @property
     def is_replayable(self) -> bool:
@@ -80,15 +91,21 @@ class Body:
     async def read(self) -> bytes:
         """The next piece to forward; b"" at the end. Raises what the source raises."""
         if self._next < len(self._retained):
-            self._next += 1
-            return self._retained[self._next - 1]
+            return self._next_retained()
         if self._ended or self._source is None:
             return b""
         piece = await self._source.read_body()
         if piece:
             self._streamed = True
+            self.passed += len(piece)
         else:
             self._ended = True
+        return piece
+
+    def _next_retained(self) -> bytes:
+        piece = self._retained[self._next]
+        self._next += 1
+        self.passed += len(piece)
         return piece
 
     async def peek(self, limit: int) -> tuple[bytes, bool]:
@@ -115,13 +132,13 @@ class Body:
     def read_nowait(self) -> bytes | None:
         """The next piece if it is here already, b"" at the end, None when it would have to be waited for."""
         if self._next < len(self._retained):
-            self._next += 1
-            return self._retained[self._next - 1]
+            return self._next_retained()
         if self._ended or self._source is None:
             return b""
         piece = self._source.read_body_nowait()
         if piece:
             self._streamed = True
+            self.passed += len(piece)
         elif piece is not None:
             self._ended = True
         return piece
@@ -154,7 +171,7 @@ class Body:
         """Start again from the first byte. Only when `is_replayable`."""
         if not self.is_replayable:
             raise RuntimeError("the body has already streamed past")
-        self._next = 0
+        self._next = self.passed = 0
 
     def replace(self, content: bytes) -> None:
         """Put `content` in place of the whole body. Only after a `peek` that returned all of it."""

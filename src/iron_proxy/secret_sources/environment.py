@@ -21,12 +21,12 @@ _log = logging.getLogger("iron_proxy.secrets")
 class EnvironmentSource:
     """One variable. The first value found is kept: an environment does not change under a running process."""
 
-    __slots__ = ("_environment", "current", "name")
+    __slots__ = ("_environment", "_secret", "name")
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         self.name = name
         self._environment = environment
-        self.current: Secret | None = None
+        self._secret: Secret | None = None
 
     @classmethod
     def from_section(cls, section: Section, environment: Mapping[str, str]) -> "EnvironmentSource":
@@ -53,11 +53,18 @@ class EnvironmentSource:
             _log.warning("secret cannot stand in a header", extra={"fields": fields})
         return cls(name, environment)
 
+    @property
+    def current(self) -> Secret | None:
+        """The variable's value; None while it is unset or empty."""
+        if self._secret is None:
+            value = self._environment.get(self.name)
+            if value:
+                self._secret = Secret(self.name, value, _REMEDY if holds_line_breaks(value) else "")
+        return self._secret
+
     async def get(self) -> Secret:
         """The variable's value. Raises SecretUnavailable while it is unset or empty."""
-        if self.current is None:
-            value = self._environment.get(self.name)
-            if not value:
-                raise SecretUnavailable(f'env var "{self.name}" is not set or empty')
-            self.current = Secret(self.name, value, _REMEDY if holds_line_breaks(value) else "")
-        return self.current
+        secret = self.current
+        if secret is None:
+            raise SecretUnavailable(f'env var "{self.name}" is not set or empty')
+        return secret

@@ -30,6 +30,9 @@ _RE2_MEMORY = 64 * 1024 * 1024
 # What tells a value apart: an automaton of whole key files takes half a second to build. The first lines of two of
 # them are the same for some 60 characters. A value that is cut off behind it (a captured body) is masked to where.
 _HEAD = 128
+# Of a head the automaton has this much: it only says whether to look closer. Whoever writes the first line after a
+# secret was fetched waits for it to be built, with all others: 18 ms for 500 secrets, not 58.
+_FILTER = 32
 
 
 class _Known:
@@ -83,6 +86,13 @@ class KnownValues:
                 return self._masked(text)
         return text, ()
 
+    def found_in(self, text: bytes) -> tuple[str, ...]:
+        """The names of those that stand in a line of JSON. Looked for on purpose, so that it is no hit."""
+        hits = self.hits
+        _, names = self.mask(text)
+        self.hits = hits
+        return names
+
     def _masked(self, text: bytes) -> tuple[bytes, tuple[str, ...]]:
         names: dict[str, None] = {}
         for needle, head, name in self._needles:  # the longest first: a shorter one may be a part of it
@@ -115,7 +125,7 @@ class KnownValues:
         needles = {needle: (needle, head, known.name) for known in everyone for head, needle in known.needles}
         self._needles = tuple(sorted(needles.values(), key=lambda each: len(each[0]), reverse=True))
         self._heads = tuple(dict.fromkeys(head for _, head, _ in self._needles))
-        self._search = _automaton(self._heads) if len(self._heads) > _FEW_NEEDLES else None
+        self._search = _automaton({head[:_FILTER] for head in self._heads}) if len(self._heads) > _FEW_NEEDLES else None
 
 
 def _needles_of(value: str) -> Iterator[tuple[bytes, bytes]]:

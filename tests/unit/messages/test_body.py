@@ -339,3 +339,32 @@ async def test_a_body_that_has_begun_to_go_by_cannot_be_wrapped() -> None:
 
     with pytest.raises(RuntimeError):
         body.stream_through(Shouting, None)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_unwanted_trailers_are_left_out(wrapped: bool) -> None:
+    body = Body(FakeBodySource([b"x"], trailers=[(b"A", b"1"), (b"B", b"2"), (b"C", b"3")]), None)
+    body.leave_out_trailers(lambda name: name == b"A")
+    body.leave_out_trailers(lambda name: name == b"C")
+    if wrapped:
+        body.stream_through(lambda source: source, None)
+
+    assert [await body.read(), await body.read()] == [b"x", b""]
+    assert body.trailers == [(b"B", b"2")]
+
+
+async def test_a_body_counts_what_it_has_handed_out_and_nothing_twice() -> None:
+    body = Body(FakeBodySource(PIECES), len(WHOLE))
+    await body.peek(3)
+    assert body.passed == 0
+
+    await body.read()
+    assert body.passed == len(PIECES[0])
+    await pieces_of(body)
+    assert body.passed == len(WHOLE)
+
+    kept = Body.of(b"hello")
+    kept.read_nowait()
+    kept.rewind()
+    kept.read_nowait()
+    assert kept.passed == 5

@@ -38,13 +38,14 @@ def test_building_warns_of_a_missing_value_and_does_not_fail(caplog: pytest.LogC
     assert vars(caplog.records[0])["fields"] == {"secret": "K"}
 
 
-async def test_a_value_is_current_once_it_was_asked_for() -> None:
-    source = EnvironmentSource("KEY", {"KEY": "value"})
+async def test_a_value_that_is_there_is_current() -> None:
+    environment: dict[str, str] = {}
+    source = EnvironmentSource("KEY", environment)
     assert source.current is None
 
-    secret = await source.get()
+    environment["KEY"] = "value"
 
-    assert source.current is secret
+    assert source.current is await source.get()
 
 
 @pytest.mark.parametrize("value", ["canary\n", "can\rary", "can\0ary"], ids=["LF", "CR", "NUL"])

@@ -216,3 +216,13 @@ def test_nothing_is_printed_of_it() -> None:
     known.add(owner, "KEY", VALUE)
 
     assert repr(known) == "<KnownValues: 1 secrets>"
+
+
+def test_what_is_looked_for_on_purpose_is_found_and_no_hit() -> None:
+    known, owner = KnownValues(), Owner()
+    known.add(owner, "KEY", VALUE)
+    line = msgspec.json.encode(f"x {VALUE}")
+
+    assert known.found_in(line) == ("KEY",)
+    assert known.found_in(b'"nothing"') == ()
+    assert known.hits == 0

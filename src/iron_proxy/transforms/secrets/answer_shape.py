@@ -15,6 +15,8 @@ _DIGEST_PREFIX = b"x-amz-checksum-"
 # Words of a media type that tell a text: its reader finds the end of a value by a quote, a bracket or a line's end.
 # In every other format something may count the bytes, or a checksum vouch for them.
 _TEXTS = (b"json", b"xml", b"javascript", b"ecmascript", b"x-www-form-urlencoded", b"yaml", b"graphql", b"toml")
+# How the messages within the body are coded, which we do not decode.
+_MESSAGE_CODINGS = (b"grpc-encoding", b"connect-content-encoding")
 # These wrap their messages in a length, whatever the messages are.
 _FRAMED = (b"application/grpc", b"application/connect+")
 
@@ -37,8 +39,8 @@ class AnswerShape:
                 content_type = value
             elif lower == b"content-encoding":
                 codings.append(value)
-            elif lower == b"grpc-encoding":     # of messages within the body, which we do not decode
-                self.has_opaque_messages = value.strip().lower() not in (b"", b"identity")
+            elif lower in _MESSAGE_CODINGS and value.strip().lower() not in (b"", b"identity"):
+                self.has_opaque_messages = True
         self.is_text = is_text(content_type)
         self.codings = parse_codings(codings) if codings else ()    # None: one that we do not know
         self.must_be_decoded = self.codings != () or self.has_opaque_messages

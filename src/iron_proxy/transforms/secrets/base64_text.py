@@ -9,6 +9,7 @@ import binascii
 import re
 from base64 import b64encode
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from iron_proxy.transforms.secrets.streaming import Replacer
@@ -45,12 +46,12 @@ class Base64Search:
         self._tokens = tokens
         self._filter = Replacer({inner: inner for token in tokens.tokens for inner in _inner_spellings(token)})
 
-    def find(self, body: bytes) -> list[Base64Text]:
-        """The texts that hold tokens, in order."""
+    def find(self, body: bytes, most: int | None = None) -> list[Base64Text]:
+        """The texts that hold tokens, in order, up to the first `most` ones."""
         if self._filter.first_match(body) is None:
             return []
         texts = (self._look_at(match) for match in _TEXT.finditer(body))
-        return [text for text in texts if text is not None]
+        return list(islice((text for text in texts if text is not None), most))
 
     def _look_at(self, match: "re.Match[bytes]") -> Base64Text | None:
         text = match[0]

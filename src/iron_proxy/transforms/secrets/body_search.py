@@ -7,6 +7,7 @@ has to see it whole: both sides of a call may be talking. Only looks; called by 
 
 import re
 import sys
+from bisect import bisect_right
 
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.request import Request
@@ -22,12 +23,17 @@ from iron_proxy.transforms.secrets.tokens import Span
 _BOUNDARY = re.compile(rb';\s*boundary=(?:"([^"]*)"|([^;\s]*))', re.IGNORECASE)
 
 
+# Each token takes some microseconds, in which nobody else is served, and grows by the size of its secret. A body made
+# of tokens would hold the proxy up for half a second, one after the other.
+MOST_TOKENS = 4096
+
+
 class BodyFindings:
     """What was found in one body, and what it is."""
 
     __slots__ = (
-        "base64", "codings", "hits", "is_bare_deflate", "is_cut", "is_live", "is_opaque", "keeps_length", "spans",
-        "text", "tokens", "unswapped", "wire",
+        "base64", "codings", "has_too_many", "hits", "is_bare_deflate", "is_cut", "is_live", "is_opaque",
+        "keeps_length", "spans", "text", "tokens", "unswapped", "wire",
     )  # fmt: skip
 
     def __init__(self, codings: tuple[str, ...], tokens: SpelledTokens, keeps_length: bool) -> None:
@@ -37,6 +43,7 @@ class BodyFindings:
         self.is_opaque = False                    # in a coding that is not ours to take off: nothing of it was seen
         self.is_cut = False                       # longer than the proxy may hold: only its beginning was seen
         self.is_live = False                      # still arriving, and nobody waits for it: nothing of it was seen
+        self.has_too_many = False                 # more tokens than any program has a reason to send
         self.is_bare_deflate = False
         self.wire = b""                           # what was seen, as it came
         self.text = b""                           # and without its codings
@@ -134,16 +141,21 @@ def _delimiter(headers: Headers) -> bytes:
 
 
 def _find(scanner: BodyScanner, findings: BodyFindings) -> None:
-    findings.spans = findings.tokens.find(findings.text)
+    findings.spans = findings.tokens.find(findings.text, MOST_TOKENS + 1)
     found = [(span[2], findings.way_of(span)) for span in findings.spans]
     if scanner.base64 is not None and not findings.is_cut:
-        findings.base64 = [text for text in scanner.base64.find(findings.text) if not _overlaps(text, findings.spans)]
+        texts = scanner.base64.find(findings.text, MOST_TOKENS + 1)
+        ends = [end for _, end, _ in findings.spans]
+        findings.base64 = [text for text in texts if not _overlaps(text, findings.spans, ends)]
         found += [(token, "base64") for text in findings.base64 for _, _, token in text.spans]
+    findings.has_too_many = len(found) > MOST_TOKENS
     for token, way in dict.fromkeys(found):
         owners = scanner.owners_of(token, way, is_compressed=bool(findings.codings))
         if owners:
             findings.hits.append(owners)
 
 
-def _overlaps(text: Base64Text, spans: list[Span]) -> bool:
-    return any(start < text.end and text.start < end for start, end, _ in spans)
+def _overlaps(text: Base64Text, spans: list[Span], ends: list[int]) -> bool:
+    """Whether one of the spans, which are in order, stands in the text; `ends` are theirs."""
+    first = bisect_right(ends, text.start)
+    return first < len(spans) and spans[first][0] < text.end

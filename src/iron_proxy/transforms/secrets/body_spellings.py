@@ -27,6 +27,9 @@ _SHORT = {"\b": b"b", "\t": b"t", "\n": b"n", "\f": b"f", "\r": b"r", '"': b'"',
 # Of one \\uXXXX, of which a character beyond the first 65,536 takes two.
 _JSON_ESCAPE_BYTES = 6
 
+# Of backslashes; longer ones are seldom sent by programs.
+_SHORT_ROW = 64
+
 _BACKSLASH, _PERCENT = ord("\\"), ord("%")
 
 
@@ -208,7 +211,10 @@ def _json_meaning(unit: bytes) -> bytes:
 
 def _begins_escape(text: bytes, position: int) -> bool:
     """Whether the backslash there begins an escape: of a row of them every second one is itself escaped."""
-    before = position
-    while before and text[before - 1] == _BACKSLASH:
-        before -= 1
-    return (position - before) % 2 == 0
+    size = _SHORT_ROW
+    while True:                                       # not byte by byte: a client may send nothing but backslashes
+        before = text[max(0, position - size) : position]
+        row = len(before) - len(before.rstrip(b"\\"))
+        if row < size:
+            return row % 2 == 0
+        size *= _SHORT_ROW

@@ -5,6 +5,7 @@ The rules are those of `tokens.py`: leftmost first, the longest where several be
 body was cut. Pure: who owns a token, and what takes its place, is decided elsewhere.
 """
 
+import sys
 from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
@@ -32,14 +33,18 @@ class SpelledTokens:
         self._escaped: Any = None
         self._reach = max(map(len, self.tokens)) * spelling.longest_unit
 
-    def find(self, text: bytes) -> list[Span]:
-        """Every token as `(start, end, token)` in order. The text begins with a whole unit."""
+    def find(self, text: bytes, most: int = sys.maxsize) -> list[Span]:
+        """
+        Every token as `(start, end, token)` in order, up to the first `most` ones.
+
+        The text begins with a whole unit.
+        """
         search = self._search_for(text)
         if search is None:
             return []
         spans: list[Span] = []
         match = search(text, 0)
-        while match is not None:
+        while match is not None and len(spans) < most:
             start, end = match.span()
             token = self._token(text[start:end])
             if token is None or self.spelling.is_within_unit(text, start):

@@ -265,7 +265,8 @@ def _rule_from_host(section: Section) -> Rule | None:
         section.problem(None, "name and cidr are mutually exclusive" if name else "one of name or cidr is required")
         return None
     try:
-        rule = Rule.for_host(name) if name else Rule.for_cidr(cidr)
+        parse, place = Rule.for_host if name else Rule.for_cidr, section.path.rpartition(".")[2]
+        rule = parse(name or cidr, place, section.line)
     except ValueError as error:
         section.problem("name" if name else "cidr", str(error))
         return None

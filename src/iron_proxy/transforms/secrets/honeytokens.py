@@ -33,8 +33,10 @@ class Honeytoken(NamedTuple):
 class Honeytokens:
     """The honeytokens of one configuration. `uses` counts the requests that held each, by name."""
 
-    def __init__(self, honeytokens: Iterable[Honeytoken] = ()) -> None:
-        self._names = {each.value: each.name for each in honeytokens}
+    def __init__(self, honeytokens: Iterable[Honeytoken] = (), *, is_rehearsal: bool = False) -> None:
+        self.all = tuple(honeytokens)
+        self._names = {each.value: each.name for each in self.all}
+        self._is_rehearsal = is_rehearsal        # nobody has used one: what is reported is neither logged nor counted
         self.uses = dict.fromkeys(self._names.values(), 0)
 
     @property
@@ -50,7 +52,7 @@ class Honeytokens:
                 places.setdefault(self._names[token], []).append(location)
         if not places:
             return None
-        for name, locations in places.items():
+        for name, locations in () if self._is_rehearsal else places.items():
             self.uses[name] += 1
             _log_use(name, exchange, locations)
         exchange.annotate("honeytoken", [{"name": name, "locations": where} for name, where in places.items()])

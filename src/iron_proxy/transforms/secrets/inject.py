@@ -57,22 +57,33 @@ class Formatter:
 
 
 class HeaderInjection:
-    """One header in the operator's spelling; every spelling of the client's own goes."""
+    """
+    One header in the operator's spelling; every spelling of the client's own goes.
 
-    __slots__ = ("_formatter", "_name", "location")
+    Also one with `_` for `-`, which CGI and what comes after it (WSGI, Rack, PHP) cannot tell from ours, and a trailer,
+    which a server may merge into the fields (RFC 9110 section 6.5.1).
+    """
+
+    __slots__ = ("_formatter", "_name", "_twins", "location")
 
     def __init__(self, name: str, formatter: Formatter) -> None:
         self.location = f"header:{name}"
         self._name = name.encode("ascii")
+        self._twins = self._name.lower().replace(b"_", b"-")
         self._formatter = formatter
 
     def apply(self, request: Request, secret: Secret) -> None:
         """Set the header. Raises TransformError for a value with control characters."""
         try:
+            request.headers.remove_where(self._is_twin)
+            request.body.leave_out_trailers(self._is_twin)
             request.headers.set(self._name, self._formatter.render(secret))
             request.sensitive |= {self._name.lower()}
         except InvalidHeader:
             raise unfit_for_header(secret, self._name) from None
+
+    def _is_twin(self, name: bytes) -> bool:
+        return len(name) == len(self._twins) and name.lower().replace(b"_", b"-") == self._twins
 
 
 class QueryInjection:

@@ -6,12 +6,11 @@ The trace shows the notes as they are when the exchange has ended. Made by `tran
 
 from collections.abc import Mapping
 
-from iron_proxy.errors import TransformError
 from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.secret_sources.source import Secret
 from iron_proxy.transforms.secrets.entries import Entry
 from iron_proxy.transforms.secrets.plan import BodyScanner
-from iron_proxy.transforms.secrets.scrubbers import SentSecrets, watch
+from iron_proxy.transforms.secrets.scrubbers import SentSecrets
 
 _PLACE = "body"
 
@@ -19,19 +18,13 @@ _PLACE = "body"
 class LateUses:
     """The uses of secrets in one streaming body."""
 
-    def __init__(self, exchange: Exchange, sent: SentSecrets, scrubbed: Mapping[Entry, Secret]) -> None:
-        self._exchange = exchange
+    def __init__(self, exchange: Exchange, sent: SentSecrets) -> None:
         self._notes = exchange.notes              # its own trace's: later ones belong to other transforms
         self._sent = sent
-        self._scrubbed = dict(scrubbed)
 
     def used(self, entry: Entry, secret: Secret) -> None:
-        """A secret takes its token's place. Raises TransformError when its coming back can no longer be prevented."""
-        if self._scrubbed.get(entry) is not secret and entry.redact_responses:
-            if self._exchange.response is not None:
-                raise TransformError(f'secret "{entry.name}" was asked for too late: the answer has already begun')
-            watch(self._exchange, self._sent, [(entry, secret)])
-            self._scrubbed[entry] = secret
+        """A secret takes its token's place. The answer may have begun: its scrubber learns of it."""
+        self._sent.note(entry, secret)
         swapped = self._notes.setdefault("swapped", [])
         for noted in swapped:
             if noted["secret"] == entry.name:

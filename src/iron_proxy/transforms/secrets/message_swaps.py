@@ -7,18 +7,19 @@ text is revealed. How messages are taken out of frames and put back is `protocol
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from iron_proxy.errors import SecretUnavailable, TransformError
 from iron_proxy.pipeline.exchange import Exchange, JSONValue
-from iron_proxy.protocols.websocket_messages import MessageRewriting, TextStream
+from iron_proxy.protocols.websocket_messages import FrameViolation, MessageRewriting, TextStream
 from iron_proxy.secret_sources.source import Secret
 from iron_proxy.transforms.secrets.entries import Entry
 from iron_proxy.transforms.secrets.plaintext import may_go_in_clear
 from iron_proxy.transforms.secrets.plan import Plan, Scanner
-from iron_proxy.transforms.secrets.redact import Redactor
+from iron_proxy.transforms.secrets.replace import MAX_GROWTH
+from iron_proxy.transforms.secrets.scrubbers import SentSecrets
 from iron_proxy.transforms.secrets.settlement import Refusal
-from iron_proxy.transforms.secrets.streaming import Replacer, StreamingReplacement
+from iron_proxy.transforms.secrets.streaming import LiveReplacement, Replacer, StreamingReplacement
 
 _WEBSOCKET = b"websocket"
 _EXTENSIONS = b"sec-websocket-extensions"
@@ -26,10 +27,13 @@ _EXTENSIONS = b"sec-websocket-extensions"
 _JSON_STARTS = (b"{", b"[", b'"')
 _BLANKS = b" \t\r\n"
 
+# Ten thousand tokens at most, before the growth is looked at.
+_SLICE_BYTES = 64 * 1024
+
 Secrets = Mapping[Entry, Secret]
 
 
-async def prepare_messages(exchange: Exchange, plan: Plan) -> Refusal | None:
+async def prepare_messages(exchange: Exchange, plan: Plan, sent: SentSecrets) -> Refusal | None:
     """
     Have the text messages rewritten, if this request opens a WebSocket and an entry wants it.
 
@@ -52,8 +56,10 @@ async def prepare_messages(exchange: Exchange, plan: Plan) -> Refusal | None:
     if secrets:
         request.headers.remove(_EXTENSIONS)
         tally = _Tally(exchange, secrets)
-        to_upstream = _Swapping(scanner, secrets, tally)
-        exchange.rewriting += (MessageRewriting(to_upstream, _Scrubbing(plan, secrets, tally)),)
+        to_upstream = _Swapping(_swaps_for(plan, scanner, secrets), tally)
+        for entry, secret in secrets.items():     # before the first message comes that it goes into
+            sent.note(entry, secret)
+        exchange.rewriting += (MessageRewriting(to_upstream, _Scrubbing(sent, tally)),)
     return None
 
 
@@ -75,79 +81,113 @@ class _Tally:
         row[what] += count
 
 
-class _Swapping:
-    """Towards the upstream. A message that looks like JSON stays JSON: a secret is written with its escapes."""
+class MessageSwaps:
+    """Which token becomes what, compiled; for all sessions in which the same secrets are used."""
 
-    def __init__(self, scanner: Scanner, secrets: Secrets, tally: _Tally) -> None:
-        self._tally = tally
-        self._names: dict[bytes, str] = {}
+    def __init__(self, scanner: Scanner, secrets: Secrets) -> None:
+        self.secrets = dict(secrets)
+        self.names: dict[bytes, str] = {}
         texts: dict[bytes, str] = {}
         for token, owners in scanner.owners.items():
             entry = next((owner.entry for owner in owners if owner.entry in secrets), None)
             if entry is not None:
-                self._names[token] = entry.name
+                self.names[token] = entry.name
                 texts[token] = _text_of(secrets[entry])
         # A longer token of another entry stands for itself, and hides the shorter one within it.
         others = {token: token for token in scanner.tokens.tokens - texts.keys()}
-        self._plain = Replacer(others | {token: text.encode() for token, text in texts.items()})
+        self.plain = Replacer(others | {token: text.encode() for token, text in texts.items()})
         in_json = {token: _json(text) for token, text in texts.items()}
         for token, new in list(in_json.items()):
             for spelling in _json_spellings(token):
                 in_json.setdefault(spelling, new)
-                self._names.setdefault(spelling, self._names[token])
-        self._in_json = Replacer(others | in_json)
+                self.names.setdefault(spelling, self.names[token])
+        self.in_json = Replacer(others | in_json)
+
+    def serves(self, secrets: Secrets) -> bool:
+        """Whether these are the secrets: the same object is the same value (see Source)."""
+        return self.secrets.keys() == secrets.keys() and all(
+            secret is secrets[entry] for entry, secret in self.secrets.items()
+        )
+
+
+def _swaps_for(plan: Plan, scanner: Scanner, secrets: Secrets) -> MessageSwaps:
+    """Kept with the plan: a client opens as many sessions as it likes, and compiling takes milliseconds."""
+    swaps: MessageSwaps | None = plan.message_swaps
+    if swaps is None or not swaps.serves(secrets):
+        swaps = plan.message_swaps = MessageSwaps(scanner, secrets)
+    return swaps
+
+
+class _Swapping:
+    """Towards the upstream. A message that looks like JSON stays JSON: a secret is written with its escapes."""
+
+    def __init__(self, swaps: MessageSwaps, tally: _Tally) -> None:
+        self._swaps = swaps
+        self._tally = tally
 
     def begin(self, beginning: bytes) -> TextStream:
         is_json = beginning.lstrip(_BLANKS).startswith(_JSON_STARTS)
-        return _Counted((self._in_json if is_json else self._plain).stream(), self._count)
+        return _Counted((self._swaps.in_json if is_json else self._swaps.plain).stream(), self._count)
 
     def _count(self, counts: dict[bytes, int]) -> None:
         for token, count in counts.items():
-            if token in self._names:
-                self._tally.add(self._names[token], "swapped", count)
+            if token in self._swaps.names:
+                self._tally.add(self._swaps.names[token], "swapped", count)
 
 
 class _Scrubbing:
-    """Towards the client: every secret that may have gone to the upstream in this session, or when it was opened."""
+    """Towards the client: every secret that has gone to the upstream by then, in this session or otherwise."""
 
-    def __init__(self, plan: Plan, secrets: Secrets, tally: _Tally) -> None:
-        self._plan, self._secrets, self._tally = plan, secrets, tally
-        self._redactor: Redactor | None = None
+    def __init__(self, sent: SentSecrets, tally: _Tally) -> None:
+        self._sent = sent
+        self._tally = tally
 
     def begin(self, beginning: bytes) -> TextStream:
-        if self._redactor is None:  # by now the opening has been sent, with all that was put into it
-            self._redactor = Redactor(list(self._used()))
-        return _Counted(self._redactor.natural.stream(), self._count)
-
-    def _used(self) -> Iterable[tuple[Entry, Secret]]:
-        for entry in self._plan.entries:
-            secret = self._secrets.get(entry) or entry.source.current
-            if secret is not None and entry.redact_responses:
-                yield entry, secret
+        return _Counted(LiveReplacement(lambda: self._sent.redactor.natural), self._count)
 
     def _count(self, counts: dict[bytes, int]) -> None:
-        names = {} if self._redactor is None else self._redactor.names
+        names = self._sent.redactor.names
         for spelling, count in counts.items():
-            self._tally.add(names[spelling], "redacted", count)
+            if spelling in names:                 # not one of a value that has been rotated out meanwhile
+                self._tally.add(names[spelling], "redacted", count)
 
 
 class _Counted:
-    """The replacement in one message, which reports its counts when it has ended."""
+    """
+    The replacement in one message, which reports its counts when it has ended.
 
-    __slots__ = ("_report", "_stream")
+    It goes in slices: how much longer the message becomes is known before much of it has been made.
+    """
 
-    def __init__(self, stream: StreamingReplacement, report: Callable[[dict[bytes, int]], None]) -> None:
+    __slots__ = ("_growth", "_report", "_stream")
+
+    def __init__(
+        self, stream: StreamingReplacement | LiveReplacement, report: Callable[[dict[bytes, int]], None]
+    ) -> None:
         self._stream = stream
         self._report = report
+        self._growth = 0
 
     def feed(self, piece: bytes) -> bytes:
-        return self._stream.feed(piece)
+        """What may be passed on now. Raises FrameViolation where the message becomes too long."""
+        if len(piece) <= _SLICE_BYTES:
+            return self._checked(piece)
+        return b"".join(
+            self._checked(piece[start : start + _SLICE_BYTES]) for start in range(0, len(piece), _SLICE_BYTES)
+        )
 
     def end(self) -> bytes:
         rest = self._stream.end()
         if self._stream.counts:
             self._report(self._stream.counts)
         return rest
+
+    def _checked(self, piece: bytes) -> bytes:
+        new = self._stream.feed(piece)
+        self._growth += len(new) - len(piece)
+        if self._growth > MAX_GROWTH:
+            raise FrameViolation(f"the secrets would make a message longer by more than {MAX_GROWTH} bytes")
+        return new
 
 
 def _text_of(secret: Secret) -> str:

@@ -6,7 +6,7 @@ that could apply, per set of entries a `Plan`. A request to a host without secre
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from iron_proxy.matching.rule import Mismatch, Rule
 from iron_proxy.matching.rule_index import RuleIndex
@@ -16,7 +16,7 @@ from iron_proxy.transforms.secrets.base64_text import Base64Search
 from iron_proxy.transforms.secrets.body_spellings import Spelling
 from iron_proxy.transforms.secrets.body_tokens import SpelledTokens
 from iron_proxy.transforms.secrets.entries import Entry, Replacement
-from iron_proxy.transforms.secrets.scrubbers import SentSecrets
+from iron_proxy.transforms.secrets.scrubbers import SentLedger, SentSecrets
 from iron_proxy.transforms.secrets.tokens import TokenSet, longer_tokens
 
 # Clients choose hosts, ports and header names: what is remembered about them is bounded. A workload uses tens.
@@ -96,8 +96,8 @@ class Plan:
     """What to look for in the requests that one set of entries applies to."""
 
     __slots__ = (
-        "_compiled", "_longer", "ambiguous", "body", "entries", "fitting", "is_headers_only", "messages", "names",
-        "path", "query",
+        "_compiled", "_longer", "ambiguous", "body", "entries", "fitting", "is_headers_only", "message_swaps",
+        "messages", "names", "path", "query",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +114,7 @@ class Plan:
         self.path = self._scanner(((entry, how.token) for entry, how in replaced if how.in_path), "path")
         self.body = self._body_scanner((entry, how.token) for entry, how in replaced if how.in_body)
         self.messages = self._scanner((entry, how.token) for entry, how in replaced if how.in_websocket)
+        self.message_swaps: Any = None  # what `messages` become with the secrets of the last session: message_swaps.py
         # Only header fields matter, and no entry demands or injects anything.
         self.is_headers_only = (
             all(part is None for part in (self.query, self.path, self.body, ambiguous))
@@ -185,7 +186,7 @@ class Plans:
         tokens = (entry.replacement.token for entry in self._positions if entry.replacement is not None)
         self._longer = longer_tokens(tokens)
         self._destinations: dict[Target, _Destination] = {}
-        self._sent: dict[frozenset[Entry], SentSecrets] = {}
+        self._sent = SentLedger()
         self._plans: dict[tuple[tuple[Entry, ...], Entry | None], Plan] = {}
 
     def for_request(self, request: Request) -> Plan | None:
@@ -234,7 +235,7 @@ class Plans:
         is_fixed = all(any(rule.is_host_only for rule in rules) for _, rules in candidates)
         plan = self._plan(tuple(in_order), None) if candidates and is_fixed else None
         of_host = frozenset(entry for rule in self._index.candidates(target.host) for entry in self._owners[rule])
-        return _Destination(candidates, self._sent.setdefault(of_host, SentSecrets()), plan)
+        return _Destination(candidates, self._sent.of(of_host), plan)
 
     def _plan(self, entries: tuple[Entry, ...], ambiguous: Entry | None) -> Plan:
         plan = self._plans.get((entries, ambiguous))

@@ -34,12 +34,24 @@ def set_parameter(raw_query: bytes | None, name: str, value: bytes) -> bytes:
     if not raw_query:
         return new
     parameters = raw_query.split(b"&")
-    positions = [index for index, parameter in enumerate(parameters) if _text(parameter.partition(b"=")[0]) == name]
+    parameters = [_without_hidden(parameter, name) if b";" in parameter else parameter for parameter in parameters]
+    positions = [index for index, parameter in enumerate(parameters) if _is_called(parameter, name)]
     if not positions:
-        return raw_query + b"&" + new
+        return b"&".join((*parameters, new))
     parameters[positions[0]] = new
     dropped = set(positions[1:])
     return b"&".join(parameter for index, parameter in enumerate(parameters) if index not in dropped)
+
+
+def _without_hidden(parameter: bytes, name: str) -> bytes:
+    """For servers that take `;` for a separator as well (HTML 4 suggested it): without what they would find behind."""
+    first, *others = parameter.split(b";")
+    return b";".join([first, *(other for other in others if not _is_called(other, name))])
+
+
+def _is_called(parameter: bytes, name: str) -> bool:
+    """Whether some server takes it for a parameter of this name: PHP skips blanks before it, others stop at a NUL."""
+    return _text(parameter.partition(b"=")[0]).lstrip(" ").partition("\0")[0] == name
 
 
 def _replace_in(parameter: bytes, tokens: TokenSet, replacement: Replacement) -> bytes:

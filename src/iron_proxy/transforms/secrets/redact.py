@@ -6,39 +6,83 @@ gone through is `scrubbing.py`. One of the few places where a secret's text is r
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from iron_proxy.messages.headers import Headers, Pair
 from iron_proxy.secret_sources.source import Secret
+from iron_proxy.transforms.secrets import percent
 from iron_proxy.transforms.secrets.entries import Entry
+from iron_proxy.transforms.secrets.needle_search import Search, search_for
 from iron_proxy.transforms.secrets.spellings import coverage_note, fit, spellings_of
 from iron_proxy.transforms.secrets.streaming import Replacer
 
 # What may be put into a header field, a JSON string, a link and HTML alike.
 _UNSAFE_IN_TOKEN = re.compile(rb"[\x00-\x20\x7f]")
+# What armour (RFC 7468) breaks a key into: 64 or 76 characters of base64. Shorter lines stand in other places too.
+_KEY_LINE = re.compile(rb"[A-Za-z0-9+/=_-]{40,}")
+_ESCAPE = re.compile(rb"%..")
+# What a line that stands by itself becomes: a bare `*` stands for itself to every decoder.
+_PADDING = b"*"
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9._/@:-]")
 
-_ACCEPT_ENCODING = (b"accept-encoding", b"grpc-accept-encoding")
+# gRPC's and Connect's are about each message in the body.
+_ACCEPT_ENCODING = (b"accept-encoding", b"grpc-accept-encoding", b"connect-accept-encoding")
 _IDENTITY = b"identity"
-_RANGE = (b"range", b"if-range")
+# What asks for a part of the answer (Azure has a field of its own), for the difference from another one (RFC 3229), or
+# for a character set in which the secret would have another spelling.
+_LEFT_OUT = (b"range", b"if-range", b"x-ms-range", b"a-im", b"accept-charset")
+
+
+class SpelledSecret:
+    """One secret in all its spellings, worked out once: a key file's take some milliseconds."""
+
+    __slots__ = ("_in_events", "_in_place", "_stand_in", "_value", "name", "natural", "secret")
+
+    def __init__(self, entry: Entry, secret: Secret) -> None:
+        self.secret = secret
+        self.name = entry.name
+        self._value = _bytes_of(secret)
+        self._stand_in = stand_in_for(entry, self._value)
+        self.natural = self._spellings(same_length=False)         # for what may change its length: fields, texts
+        self._in_place: dict[bytes, bytes] | None = None
+
+    def __repr__(self) -> str:
+        return f"<SpelledSecret {self.name}>"
+
+    @property
+    def in_place(self) -> dict[bytes, bytes]:
+        """For what must keep its length."""
+        if self._in_place is None:
+            self._in_place = self._spellings(same_length=True)
+        return self._in_place
+
+    def _spellings(self, *, same_length: bool) -> dict[bytes, bytes]:
+        spellings = spellings_of(self._value, self._stand_in, same_length=same_length)
+        if spellings:
+            in_events = _in_events(self._value)
+            stand_in = self._stand_in
+            spellings |= {each: fit(stand_in, len(each)) if same_length else stand_in for each in in_events}
+            for line in _key_lines(self._value):
+                spellings.setdefault(line, _PADDING * len(line))
+        return spellings
 
 
 class Redactor:
     """The spellings of some secrets. `names` tells whose each is; `shortest` is the size of the shortest one."""
 
-    __slots__ = ("_in_place", "_lower_names", "_stand_ins", "names", "natural", "secrets", "shortest")
+    __slots__ = ("_in_field_names", "_in_place", "_lower_names", "names", "natural", "secrets", "shortest")
 
-    def __init__(self, used: Sequence[tuple[Entry, Secret]]) -> None:
-        self.secrets = tuple(secret for _, secret in used)
+    def __init__(self, secrets: Iterable[SpelledSecret]) -> None:
+        self.secrets = tuple(secrets)
         self.names: dict[bytes, str] = {}
-        self._stand_ins = [(stand_in_for(entry, _bytes_of(secret)), entry.name) for entry, secret in used]
-        self.natural = self._replacer(same_length=False)          # for what may change its length: fields, texts
+        self.natural = self._replacer(same_length=False)
         self._in_place: Replacer | None = None
         self.shortest = min(map(len, self.names), default=0)
-        self._lower_names = {needle.lower(): name for needle, name in self.names.items()}
+        self._lower_names: dict[bytes, str] = {}
+        self._in_field_names: Search | None = None
 
     def __repr__(self) -> str:
-        return f"<Redactor of {[secret.name for secret in self.secrets]}>"
+        return f"<Redactor of {[each.name for each in self.secrets]}>"
 
     @property
     def in_place(self) -> Replacer:
@@ -51,20 +95,19 @@ class Redactor:
         """Whose secret stands in the name of a field, in whatever case (HTTP/2 writes all in lower case)."""
         if len(field_name) < self.shortest:
             return None
+        if self._in_field_names is None:
+            self._lower_names = {needle.lower(): name for needle, name in self.names.items()}
+            self._in_field_names = search_for(self._lower_names)
         lower = field_name.lower()
-        return next((name for needle, name in self._lower_names.items() if needle in lower), None)
+        match = self._in_field_names(lower, 0)
+        return None if match is None else self._lower_names[lower[match.start() : match.end()]]
 
     def _replacer(self, *, same_length: bool) -> Replacer:
         needles: dict[bytes, bytes] = {}
-        for secret, (stand_in, name) in zip(self.secrets, self._stand_ins, strict=True):
-            value = _bytes_of(secret)
-            spellings = spellings_of(value, stand_in, same_length=same_length)
-            if spellings:
-                in_events = _in_events(value)
-                spellings |= {each: fit(stand_in, len(each)) if same_length else stand_in for each in in_events}
-            for needle, new in spellings.items():
+        for each in self.secrets:
+            for needle, new in (each.in_place if same_length else each.natural).items():
                 needles.setdefault(needle, new)
-                self.names.setdefault(needle, name)
+                self.names.setdefault(needle, each.name)
         return Replacer(needles, same_length=same_length)
 
 
@@ -106,13 +149,13 @@ def readable(pairs: list[Pair]) -> list[Pair]:
     return [
         (name, _IDENTITY) if _is_in_the_way(name, value) else (name, value)
         for name, value in pairs
-        if name.lower() not in _RANGE
+        if name.lower() not in _LEFT_OUT
     ]
 
 
 def _is_in_the_way(name: bytes, value: bytes) -> bool:
     lower = name.lower()
-    return (lower in _ACCEPT_ENCODING and value != _IDENTITY) or lower in _RANGE
+    return (lower in _ACCEPT_ENCODING and value != _IDENTITY) or lower in _LEFT_OUT
 
 
 def _in_events(spelling: bytes) -> Iterator[bytes]:
@@ -121,6 +164,20 @@ def _in_events(spelling: bytes) -> Iterator[bytes]:
     if len(lines) > 1:
         yield b"\ndata: ".join(lines)
         yield b"\ndata:".join(lines)
+
+
+def _key_lines(value: bytes) -> Iterator[bytes]:
+    """
+    The lines of a key file that are its key: echoes indent them, quote them, and end them in other ways.
+
+    As they are, in a link, and in the JSON of PHP.
+    """
+    lines = value.split()
+    for line in lines if len(lines) > 1 else ():
+        if _KEY_LINE.fullmatch(line):
+            in_link = percent.encode(line)
+            in_lower_case = _ESCAPE.sub(lambda escape: escape[0].lower(), in_link)
+            yield from (line, line.replace(b"/", rb"\/"), in_link, in_lower_case)
 
 
 def _bytes_of(secret: Secret) -> bytes:

@@ -7,6 +7,7 @@ request with an error that names the source and the remedy, never the value.
 
 from collections.abc import Mapping
 
+from iron_proxy.errors import TransformError
 from iron_proxy.messages.headers import Fields, InvalidHeader, Pair, check_field
 from iron_proxy.messages.request import Request
 from iron_proxy.protocols.content_coding.encoder import make_encoder
@@ -26,6 +27,10 @@ from iron_proxy.transforms.secrets.tokens import Span, replace_spans
 from iron_proxy.transforms.secrets.unfit import unfit_for_header, unfit_for_path
 
 Secrets = Mapping[Entry, Secret]
+
+# An API key adds some fifty bytes, a key file some thousand, and a request holds a few of them. A file source may
+# yield a megabyte, for each token of twenty bytes.
+MAX_GROWTH = 16 * 1024 * 1024
 
 
 def swap_tokens(plan: Plan, request: Request, findings: Findings, secrets: Secrets) -> None:
@@ -112,10 +117,7 @@ def _swap_in_field(request: Request, field: FieldToEdit, secrets: Secrets) -> No
 
 
 def _swap_in_body(request: Request, scanner: BodyScanner, body: BodyFindings, secrets: Secrets) -> None:
-    edits = [(span[0], span[1], _in_body(scanner, body, span, secrets)) for span in body.spans]
-    if body.base64:
-        edits += [(text.start, text.end, _in_base64(scanner, body, text, secrets)) for text in body.base64]
-        edits.sort(key=lambda edit: edit[0])
+    edits = _edits_in_body(scanner, body, secrets)
     pieces: list[bytes] = []
     position = 0
     for start, end, new in edits:
@@ -132,6 +134,41 @@ def _swap_in_body(request: Request, scanner: BodyScanner, body: BodyFindings, se
     for place, (name, value) in renewed(request.headers.fields, request.body.trailers, body.wire, content):
         request.headers.replace_at(place, name, value)
     request.body.replace(content)
+
+
+def _edits_in_body(
+    scanner: BodyScanner, body: BodyFindings, secrets: Secrets
+) -> list[tuple[int, int, bytes | None]]:
+    """What takes the place of each token, in order. Raises TransformError where that is too much."""
+    known: dict[tuple[bytes, str, int], bytes | None] = {}    # one object however often it stands there
+    edits: list[tuple[int, int, bytes | None]] = []
+    growth = Growth()
+    for span in body.spans:
+        key = (span[2], body.way_of(span), span[1] - span[0])
+        if key not in known:
+            known[key] = _in_body(scanner, body, span, secrets)
+        edits.append((span[0], span[1], known[key]))
+        growth.add(known[key], key[2])
+    for text in body.base64:
+        new = _in_base64(scanner, body, text, secrets)
+        edits.append((text.start, text.end, new))
+        growth.add(new, text.end - text.start)
+    return sorted(edits, key=lambda edit: edit[0]) if body.base64 else edits
+
+
+class Growth:
+    """How much longer a body becomes: some bytes of a client must not become gigabytes of ours."""
+
+    __slots__ = ("_added",)
+
+    def __init__(self) -> None:
+        self._added = 0
+
+    def add(self, new: bytes | None, size: int) -> None:
+        """Something of a size gives way to something new. Raises TransformError."""
+        self._added += 0 if new is None else max(0, len(new) - size)
+        if self._added > MAX_GROWTH:
+            raise TransformError(f"the secrets would make a body longer by more than {MAX_GROWTH} bytes")
 
 
 def _in_body(scanner: BodyScanner, body: BodyFindings, span: Span, secrets: Secrets) -> bytes | None:

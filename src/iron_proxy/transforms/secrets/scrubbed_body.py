@@ -13,7 +13,7 @@ from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Pair
 from iron_proxy.protocols.content_coding.codings import BadCoding
 from iron_proxy.protocols.content_coding.decoder import Decoder
-from iron_proxy.transforms.secrets.streaming import StreamingReplacement
+from iron_proxy.transforms.secrets.streaming import LiveReplacement
 
 
 class Pieces(Protocol):
@@ -43,7 +43,7 @@ class ScrubbedBody:
     def __init__(
         self,
         pieces: Pieces,
-        replacement: StreamingReplacement,
+        replacement: LiveReplacement,
         found: Callable[[dict[bytes, int]], None],
         scrub_trailers: Callable[[list[Pair]], list[Pair]],
     ) -> None:

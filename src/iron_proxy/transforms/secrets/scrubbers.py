@@ -2,9 +2,9 @@
 Which secrets have gone to an upstream, and the scrubbers that take them out of whatever comes from there.
 
 Not only out of the answer to the request that a secret was in: what is stored at an upstream can be fetched by a
-request without any token. Which destinations belong together follows from the configuration alone (the entries that may
-apply to a host), so what is kept here is bounded by it. Asked by `transform.py`, and by `late_uses.py` while a body
-streams.
+request without any token, and an answer that began before may bring what is stored later. Which destinations belong
+together follows from the configuration alone (the entries that may apply to a host), so what is kept here is bounded
+by it. Asked by `transform.py`, by `message_swaps.py`, and by `late_uses.py` while a body streams.
 """
 
 import logging
@@ -13,38 +13,94 @@ from collections.abc import Iterable
 from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.secret_sources.source import Secret
 from iron_proxy.transforms.secrets.entries import Entry
-from iron_proxy.transforms.secrets.redact import Redactor, ask_for_readable, gap_of
+from iron_proxy.transforms.secrets.redact import Redactor, SpelledSecret, ask_for_readable, gap_of
 from iron_proxy.transforms.secrets.scrubbing import ResponseScrubber
+
+# Of one entry: the value in use and those before it, which an upstream may have stored and may still take. More than
+# one rotation while an answer streams is rare, and every value costs a search.
+_VALUES_REMEMBERED = 4
 
 _log = logging.getLogger("iron_proxy.secrets")
 
 
 class SentSecrets:
     """
-    The secrets that have gone to the hosts that the same entries apply to; of an entry the one that was used last.
+    The secrets that have gone to the hosts that the same entries apply to.
 
-    `scrubbers` is what an exchange with one of these hosts is given: one for all of them, none while there are none.
+    `scrubbers` is what an exchange with one of these hosts is given: one for all of them, and none where no entry
+    wants it. It knows at every moment what has been sent until then.
     """
 
-    __slots__ = ("_secrets", "_warned", "scrubbers")
+    __slots__ = ("_ledger", "_redactor", "entries", "scrubbers")
 
-    def __init__(self) -> None:
-        self.scrubbers: tuple[ResponseScrubber, ...] = ()
-        self._secrets: dict[Entry, Secret] = {}
-        self._warned: set[Entry] = set()
+    def __init__(self, entries: frozenset[Entry], ledger: "SentLedger") -> None:
+        self.entries = frozenset(entry for entry in entries if entry.redact_responses)
+        self._ledger = ledger
+        self._redactor: Redactor | None = None
+        self.scrubbers: tuple[ResponseScrubber, ...] = (ResponseScrubber(self),) if self.entries else ()
+
+    @property
+    def redactor(self) -> Redactor:
+        """What to look for now."""
+        if self._redactor is None:
+            self._redactor = Redactor(self._ledger.spelled(self.entries))
+        return self._redactor
 
     def note(self, entry: Entry, secret: Secret) -> None:
         """A secret goes into a request."""
-        if self._secrets.get(entry) is not secret:  # the same object is the same value (see Source)
+        self._ledger.note(entry, secret)
+
+    def forget_redactor(self) -> None:
+        """More has been sent: the next answer needs another redactor."""
+        self._redactor = None
+
+
+class SentLedger:
+    """The secrets of one configuration that have gone anywhere: an entry's go to all hosts that it applies to."""
+
+    def __init__(self) -> None:
+        self._latest: dict[Entry, Secret] = {}
+        self._spelled: dict[Entry, tuple[SpelledSecret, ...]] = {}    # the newest first
+        self._by_entries: dict[frozenset[Entry], SentSecrets] = {}
+        self._warned: set[Entry] = set()
+
+    def of(self, entries: frozenset[Entry]) -> SentSecrets:
+        """What has gone to the hosts that these entries may apply to."""
+        sent = self._by_entries.get(entries)
+        if sent is None:
+            sent = self._by_entries[entries] = SentSecrets(entries, self)
+            self._note_what_is_at_hand(entries)
+        return sent
+
+    def _note_what_is_at_hand(self, entries: Iterable[Entry]) -> None:
+        """What nobody has to wait for may have been sent by the process before this one."""
+        for entry in entries:
+            secret = entry.source.current if entry not in self._latest else None
+            if secret is not None:
+                self.note(entry, secret)
+
+    def note(self, entry: Entry, secret: Secret) -> None:
+        """A secret goes into a request."""
+        if self._latest.get(entry) is not secret:  # the same object is the same value (see Source)
             self._add(entry, secret)
 
+    def spelled(self, entries: Iterable[Entry]) -> Iterable[SpelledSecret]:
+        """All that has been sent of some entries; first what is in use, so that its name and its token count."""
+        known = [self._spelled.get(entry, ()) for entry in self._spelled if entry in entries]
+        yield from (values[0] for values in known)
+        for values in known:
+            yield from values[1:]
+
     def _add(self, entry: Entry, secret: Secret) -> None:
-        self._secrets[entry] = secret
+        self._latest[entry] = secret
         if not entry.redact_responses:
             return
         self._warn_of_gap(entry, secret)
-        redactor = Redactor([(each, value) for each, value in self._secrets.items() if each.redact_responses])
-        self.scrubbers = (ResponseScrubber(redactor),) if redactor.shortest else ()
+        before = [each for each in self._spelled.get(entry, ()) if each.secret is not secret]
+        self._spelled[entry] = (SpelledSecret(entry, secret), *before[: _VALUES_REMEMBERED - 1])
+        for sent in self._by_entries.values():
+            if entry in sent.entries:
+                sent.forget_redactor()
 
     def _warn_of_gap(self, entry: Entry, secret: Secret) -> None:
         """Say once what an operator would not expect."""
@@ -55,7 +111,7 @@ class SentSecrets:
 
 
 def watch(exchange: Exchange, sent: SentSecrets, used: Iterable[tuple[Entry, Secret]] = ()) -> None:
-    """See to it that none of these secrets comes back, nor what has been sent there before."""
+    """See to it that none of these secrets comes back, nor what has been or will be sent there."""
     for entry, secret in used:
         sent.note(entry, secret)
     if sent.scrubbers and sent.scrubbers[0] not in exchange.scrubbers:

@@ -1,5 +1,5 @@
 """
-One exchange's response without the secrets that its request was given: reason, header fields, body, trailers.
+One exchange's response without the secrets that its upstream was given: reason, header fields, body, trailers.
 
 A small answer that is here already and holds nothing passes untouched. A short text whose length is known is waited for
 and may change its length; everything else streams, and keeps each length that has been promised or that its format may
@@ -7,7 +7,7 @@ count. What cannot be looked into is refused. What was found is noted for the au
 its way to the client.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Fields, Pair
@@ -18,7 +18,7 @@ from iron_proxy.protocols.content_coding.decoder import make_decoder
 from iron_proxy.transforms.secrets.answer_shape import AnswerShape, forget_codings, forget_digests, shape_of
 from iron_proxy.transforms.secrets.redact import Redactor
 from iron_proxy.transforms.secrets.scrubbed_body import DecodedBody, ScrubbedBody
-from iron_proxy.transforms.secrets.streaming import StreamingReplacement
+from iron_proxy.transforms.secrets.streaming import LiveReplacement, Replacer
 
 # A text of a known length up to this is waited for, so that it can be scrubbed in its natural length: the client reads
 # the very token that it has sent. It is what one read of a connection brings, and no stream of events has a length.
@@ -29,25 +29,32 @@ _CODED_PART = "the answer is a part of a coded body, so secrets in it could not 
 _COMPRESSED_MESSAGES = "the answer's messages are compressed, so secrets in them could not be found"
 
 
+class Known(Protocol):
+    """Who knows what has to be looked for. It may become more at any time."""
+
+    @property
+    def redactor(self) -> Redactor:
+        """What to look for now; the same object as long as it is the same."""
+        ...
+
+
 class ResponseScrubber:
-    """Looks for the secrets of one redactor. Follows `Scrubber` in `pipeline/scrub.py`."""
+    """Looks for the secrets that are known at the time. Follows `Scrubber` in `pipeline/scrub.py`."""
 
-    __slots__ = ("_natural", "_redactor", "_shortest")
+    __slots__ = ("_known",)
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-        self._natural = redactor.natural
-        self._shortest = redactor.shortest
+    def __init__(self, known: Known) -> None:
+        self._known = known
 
     def finds_nothing(self, response: Response) -> bool:
         """Whether it is certain now that the response can go as it is."""
+        redactor = self._known.redactor
         fields = response.headers.fields
         shape: AnswerShape | None = fields.answer_shape if type(fields) is Fields else None
-        if shape is None or shape.redactor is not self._redactor:
-            shape = shape_of(response.headers, self._redactor)
-        if not shape.is_clean or (
-            len(response.reason) >= self._shortest and _is_in_reason(self._redactor, response.reason)
-        ):
+        if shape is None or shape.redactor is not redactor:
+            shape = shape_of(response.headers, redactor)
+        reason = response.reason
+        if not shape.is_clean or (len(reason) >= redactor.shortest and _is_in_reason(redactor, reason)):
             return False
         body = response.body
         if body.length == 0:
@@ -57,11 +64,11 @@ class ResponseScrubber:
         content = body.gather_nowait(WHOLE_BYTES)
         if content is None or body.trailers:
             return False
-        return len(content) < self._shortest or self._natural.first_match(content) is None
+        return len(content) < redactor.shortest or redactor.natural.first_match(content) is None
 
     def begin(self) -> "Scrubbing":
         """The scrubbing of one exchange."""
-        return Scrubbing(self._redactor)
+        return Scrubbing(self._known)
 
 
 class Scrubbing:
@@ -69,12 +76,16 @@ class Scrubbing:
 
     name = "secrets"
 
-    __slots__ = ("_found", "_redactor", "_trace")
+    __slots__ = ("_found", "_known", "_trace")
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self, known: Known) -> None:
+        self._known = known
         self._found: list[dict[str, Any]] = []    # as it is annotated: one dict per secret
         self._trace: LateTrace | None = None
+
+    @property
+    def _redactor(self) -> Redactor:
+        return self._known.redactor
 
     async def scrub(self, response: Response, trace: LateTrace) -> Reject | None:
         """Scrub a response, or refuse it. Raises UpstreamError when its body cannot be read."""
@@ -102,12 +113,11 @@ class Scrubbing:
             response.headers.fields = self._scrub_fields(response.headers.fields, "header")
 
     async def _scrub_body(self, response: Response, shape: AnswerShape) -> None:
-        body, redactor = response.body, self._redactor
+        body = response.body
         if shape.codings:
             forget_codings(response.headers)
             decoded = DecodedBody(body, make_decoder(shape.codings))
-            replacer = redactor.natural if shape.is_text else redactor.in_place
-            response.body = Body(self._scrubbed(decoded, replacer.stream()), None)
+            response.body = Body(self._scrubbed(decoded, keeps_length=not shape.is_text), None)
             return
         may_change_length = shape.is_text and response.status != 206    # Content-Range counts bytes
         if may_change_length and body.length is not None and body.length <= WHOLE_BYTES:
@@ -115,8 +125,8 @@ class Scrubbing:
             body = response.body
             if not body.trailers:
                 return
-        replacer = redactor.natural if may_change_length and body.length is None else redactor.in_place
-        response.body = Body(self._scrubbed(body, replacer.stream()), body.length)
+        keeps_length = not may_change_length or body.length is not None
+        response.body = Body(self._scrubbed(body, keeps_length=keeps_length), body.length)
 
     async def _scrub_whole(self, response: Response) -> None:
         content, _ = await response.body.peek(WHOLE_BYTES)
@@ -127,8 +137,13 @@ class Scrubbing:
             forget_digests(response.headers)
             self._note("body", replacement.counts)
 
-    def _scrubbed(self, pieces: Body | DecodedBody, replacement: StreamingReplacement) -> ScrubbedBody:
-        return ScrubbedBody(pieces, replacement, self._note_in_body, self._scrub_trailers)
+    def _scrubbed(self, pieces: Body | DecodedBody, *, keeps_length: bool) -> ScrubbedBody:
+        known = self._known
+
+        def replacer() -> Replacer:
+            return known.redactor.in_place if keeps_length else known.redactor.natural
+
+        return ScrubbedBody(pieces, LiveReplacement(replacer), self._note_in_body, self._scrub_trailers)
 
     def _scrub_trailers(self, trailers: list[Pair]) -> list[Pair]:
         return self._scrub_fields(trailers, "trailer")
@@ -153,8 +168,9 @@ class Scrubbing:
 
     def _note(self, location: str, counts: dict[bytes, int]) -> None:
         """Add to what is annotated, which the audit record shows as it is when the exchange has ended."""
+        names = self._redactor.names
         for needle, count in counts.items():
-            self._count(self._redactor.names[needle], location, count)
+            self._count(names[needle], location, count)
         counts.clear()
 
     def _count(self, name: str, location: str, count: int) -> None:

@@ -11,7 +11,7 @@ from iron_proxy.errors import SecretUnavailable
 from iron_proxy.messages.request import Request
 from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.secret_sources.source import Secret
-from iron_proxy.transforms.secrets.body_search import BodyFindings
+from iron_proxy.transforms.secrets.body_search import MOST_TOKENS, BodyFindings
 from iron_proxy.transforms.secrets.digests import UnknownDigest, renewed, vouching_field
 from iron_proxy.transforms.secrets.entries import Entry
 from iron_proxy.transforms.secrets.locations import Findings, Hit
@@ -100,6 +100,9 @@ def _unswappable_body(
         return _too_large(entry, limit)
     if not any(owner.entry is entry for hit in body.hits for owner in hit):
         return None
+    if body.has_too_many:
+        sentence = f"the body holds more than {MOST_TOKENS} proxy tokens"
+        return Refusal(entry, "too_many_tokens", sentence, plain_text(413, sentence))
     if body.is_cut and entry.require:
         return _too_large(entry, limit)
     fields, trailers = request.headers.fields, request.body.trailers

@@ -6,13 +6,20 @@ What escapes write is `escapes.py`; how a text is searched for the spellings is 
 and whose responses are scrubbed is decided by the callers.
 
 Not found: a secret whose characters are escaped one by one without need, compressed or encrypted texts, base64 broken
-into lines, UTF-16, and a coding inside another one beyond those named here.
+into lines, and a coding inside another one beyond those named here.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 
-from iron_proxy.transforms.secrets.escapes import HTML_DIALECTS, JSON_DIALECTS, PERCENT_DIALECTS, Coding
+from iron_proxy.transforms.secrets.escapes import (
+    HTML_DIALECTS,
+    JSON_DIALECTS,
+    PERCENT_DIALECTS,
+    SCRIPT_DIALECTS,
+    Coding,
+)
 
 # Three characters stand in many innocent places; to replace them all would destroy responses.
 _SHORTEST = 4
@@ -40,6 +47,8 @@ _CARRIERS: tuple[Mapping[bytes, bytes], ...] = (
     {b"+": rb"\u002B"},
 )
 
+_SPECIAL = re.compile(rb"[+/]")
+
 
 def spellings_of(secret: bytes, stand_in: bytes, *, same_length: bool) -> dict[bytes, bytes]:
     """
@@ -52,6 +61,7 @@ def spellings_of(secret: bytes, stand_in: bytes, *, same_length: bool) -> dict[b
     if len(secret) < _SHORTEST:
         return {}
     spellings = dict(_escaped(secret, stand_in, same_length))
+    spellings |= _in_utf16(secret, stand_in, same_length)
     if len(secret) >= _SHORTEST_IN_BASE64_OR_HEX:
         for spelling, replacement in _recoded(secret, stand_in, same_length):
             spellings.setdefault(spelling, replacement)
@@ -90,12 +100,26 @@ def _ends_within_a_character(cut: bytes, whole: bytes) -> bool:
 def _escaped(secret: bytes, stand_in: bytes, same_length: bool) -> Iterator[tuple[bytes, bytes]]:
     raw: Coding = bytes
     seen: set[bytes] = set()
-    for coding in (raw, *PERCENT_DIALECTS, *JSON_DIALECTS, *HTML_DIALECTS):
+    for coding in (raw, *PERCENT_DIALECTS, *JSON_DIALECTS, *SCRIPT_DIALECTS, *HTML_DIALECTS):
         spelling = coding(secret)
         if spelling in seen:
             continue  # the plainest coding that spells it thus has come first
         seen.add(spelling)
         yield spelling, fit(stand_in, len(spelling), coding) if same_length else coding(stand_in)
+
+
+def _in_utf16(secret: bytes, stand_in: bytes, same_length: bool) -> dict[bytes, bytes]:
+    """Texts of Windows and of databases, in both orders of bytes; nothing where the secret is not UTF-8."""
+    try:
+        text, new = secret.decode(), stand_in.decode()
+    except UnicodeDecodeError:
+        return {}
+    if same_length:
+        size = len(text.encode("utf-16-le"))
+        while len(new.encode("utf-16-le")) > size:
+            new = new[:-1]
+        new += _PADDING.decode() * ((size - len(new.encode("utf-16-le"))) // 2)
+    return {text.encode(order): new.encode(order) for order in ("utf-16-le", "utf-16-be")}
 
 
 def _recoded(secret: bytes, stand_in: bytes, same_length: bool) -> Iterator[tuple[bytes, bytes]]:
@@ -131,6 +155,13 @@ def _carried(spelling: bytes, replacement: bytes, carrier: Mapping[bytes, bytes]
 
     Where the carrier writes an escape, the replacement keeps it: else it would be shorter.
     """
-    carried = [carrier.get(spelling[at : at + 1], spelling[at : at + 1]) for at in range(len(spelling))]
-    replaced = [replacement[at : at + 1] if len(old) == 1 else old for at, old in enumerate(carried)]
-    return b"".join(carried), b"".join(replaced)
+    carried: list[bytes] = []
+    replaced: list[bytes] = []
+    position = 0
+    for special in _SPECIAL.finditer(spelling):
+        at, written = special.start(), carrier.get(special[0])
+        if written is not None:
+            carried += (spelling[position:at], written)
+            replaced += (replacement[position:at], replacement[at : at + 1] if len(written) == 1 else written)
+            position = at + 1
+    return b"".join((*carried, spelling[position:])), b"".join((*replaced, replacement[position:]))

@@ -3,8 +3,9 @@ Replacement in a body that streams past: needles become what belongs in their pl
 
 Leftmost first, the longest where several begin; what was put in is never searched again. The result is the same
 however the body was cut, and no more is held back than might be the beginning of a needle, so that events of a stream
-are not delayed. Which needles a secret needs is `spellings.py`; a value at hand as a whole, whose tokens must be asked
-about one by one, is for `tokens.py`. Needles are secrets where responses are scrubbed: nothing here prints one.
+are not delayed. How needles are found is `needle_search.py`, which needles a secret needs `spellings.py`; a value at
+hand as a whole, whose tokens must be asked about one by one, is for `tokens.py`. Needles are secrets where responses
+are scrubbed: nothing here prints one.
 """
 
 import re
@@ -12,12 +13,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import re2
+from iron_proxy.transforms.secrets.needle_search import search_for
 
 # Up to here one bytes.find per needle is faster than the automaton: 12,000 MB/s divided by the number of needles on
-# pieces of 256 KiB, against 830 MB/s however many there are. Small pieces (16 KiB) even them out at about this number.
-# A secret without special characters has six spellings.
-_FEW_NEEDLES = 8
+# pieces of 256 KiB, against 830 MB/s however many there are. On 400 bytes they are even at this number. A secret of
+# letters and digits has eight spellings, one with a `-` ten.
+_FEW_NEEDLES = 12
 # Up to here the standard library's alternation of the needles' first bytes is faster than even that: 0.2 µs, not 0.6,
 # on an answer of 60 bytes. Where a needle may begin at every other byte, they are even at 200.
 _SHORT_TEXT = 128
@@ -25,11 +26,6 @@ _SHORT_TEXT = 128
 # Python, 2 µs each. Eight bytes keep such places rare even where a text is made of them; sixteen took eight times as
 # long to compile.
 _HEAD_BYTES = 8
-# RE2 falls back from its automaton to a slow walk when this is used up: some 100,000 needles fit.
-_RE2_MEMORY = 256 * 1024 * 1024
-
-# From a text and the place to begin at to the first match, or None.
-_Search = Callable[[bytes, int], Any]  # Any: google-re2 ships no types
 
 
 class Replacer:
@@ -50,7 +46,7 @@ class Replacer:
         self.replacements = dict(needles)
         self._few = tuple(needles) if len(needles) <= _FEW_NEEDLES else None
         self._hint = _hint_of(self._few or ())
-        self._search = _automaton(needles)
+        self._search = search_for(needles)
         self._starts = _Starts(needles)
 
     def __repr__(self) -> str:
@@ -115,6 +111,11 @@ class StreamingReplacement:
         text, self._held = self._held, b""
         return self.whole(text)
 
+    def take_held(self) -> bytes:
+        """What is held back, for another replacement to go on with."""
+        held, self._held = self._held, b""
+        return held
+
     def whole(self, text: bytes) -> bytes:
         """The text with its needles replaced, apart from the stream: a field of the message's head, say."""
         match = self._replacer.first_match(text)
@@ -143,27 +144,60 @@ class StreamingReplacement:
         return b"".join(pieces)
 
 
+class LiveReplacement:
+    """The replacement in one body that may outlive its needles: `replacer` is asked for every piece."""
+
+    __slots__ = ("_replacer", "_stream", "_used", "counts")
+
+    def __init__(self, replacer: Callable[[], Replacer]) -> None:
+        self._replacer = replacer
+        self._used = replacer()
+        self._stream = self._used.stream()
+        self.counts = self._stream.counts
+
+    def feed(self, piece: bytes) -> bytes:
+        """What may be passed on now."""
+        replacer = self._replacer()
+        if replacer is self._used:
+            return self._stream.feed(piece)
+        held = self._stream.take_held()
+        self._used, self._stream = replacer, replacer.stream()
+        self._stream.counts = self.counts
+        return self._stream.feed(held + piece)
+
+    def end(self) -> bytes:
+        """The rest: the body has ended."""
+        return self.feed(b"") + self._stream.end()
+
+
 class _Starts:
     """The beginnings of needles, to say how much of a text's end must wait for what follows."""
 
-    __slots__ = ("_longest", "_search", "_sorted")
+    __slots__ = ("_ends", "_heads", "_longest", "_short", "_sorted")
 
     def __init__(self, needles: Iterable[bytes]) -> None:
         self._sorted = sorted(needles)
         self._longest = max(map(len, self._sorted), default=1)
-        self._search = _search_for_starts(self._sorted)
+        self._heads = search_for(needle[:_HEAD_BYTES] for needle in self._sorted if len(needle) > _HEAD_BYTES)
+        # Of what is shorter than a head each one is at hand: an automaton of them took longer to make than all others.
+        self._short = frozenset(
+            needle[:size] for needle in self._sorted for size in range(1, min(len(needle), _HEAD_BYTES))
+        )
+        self._ends = frozenset(beginning[-1] for beginning in self._short)
 
     def undecided_from(self, text: bytes, position: int) -> int:
         size = len(text)
         position = max(position, size - self._longest + 1)
-        while position < size:
-            match = self._search(text, position)
-            if match is None:
-                return size
-            position = match.start()
-            if self._some_needle_goes_on_from(text[position:]):
-                return position
-            position += 1
+        at = position
+        while (match := self._heads(text, at)) is not None:
+            start: int = match.start()
+            if self._some_needle_goes_on_from(text[start:]):
+                return start
+            at = start + 1
+        if size and text[-1] in self._ends:
+            for start in range(max(position, size - _HEAD_BYTES + 1), size):
+                if text[start:] in self._short:
+                    return start
         return size
 
     def _some_needle_goes_on_from(self, beginning: bytes) -> bool:
@@ -172,32 +206,7 @@ class _Starts:
         return following < len(self._sorted) and self._sorted[following].startswith(beginning)
 
 
-def _search_for_starts(needles: list[bytes]) -> _Search:
-    heads = {needle[:_HEAD_BYTES] for needle in needles if len(needle) > _HEAD_BYTES}
-    short = {needle[:size] for needle in needles for size in range(1, min(len(needle), _HEAD_BYTES))}
-    at_the_end = b"(?:" + _any_of(short) + rb")\z"
-    return _compiled(_any_of(heads) + b"|" + at_the_end if heads else at_the_end)
-
-
 def _hint_of(needles: Iterable[bytes]) -> Callable[[bytes], object]:
     """A search that finds something wherever a needle stands, and hardly anything else."""
     heads = sorted({needle[:_HEAD_BYTES] for needle in needles})
     return re.compile(b"|".join(map(re.escape, heads)) or b"(?!)").search
-
-
-def _automaton(needles: Iterable[bytes]) -> _Search:
-    return _compiled(_any_of(needles))
-
-
-def _any_of(texts: Iterable[bytes]) -> bytes:
-    return b"|".join(map(re2.escape, sorted(texts)))
-
-
-def _compiled(pattern: bytes) -> _Search:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1  # bytes are bytes
-    options.longest_match = True
-    options.log_errors = False  # the pattern is made of secrets
-    options.max_mem = _RE2_MEMORY
-    search: _Search = re2.compile(pattern, options).search
-    return search

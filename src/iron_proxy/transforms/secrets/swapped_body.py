@@ -21,7 +21,7 @@ from iron_proxy.transforms.secrets.digests import vouching_field
 from iron_proxy.transforms.secrets.entries import Entry
 from iron_proxy.transforms.secrets.plaintext import may_go_in_clear
 from iron_proxy.transforms.secrets.plan import BodyScanner, Owner
-from iron_proxy.transforms.secrets.replace import written
+from iron_proxy.transforms.secrets.replace import Growth, written
 from iron_proxy.transforms.secrets.tokens import Span
 
 # Told of each entry whose secret took a token's place, and of each whose secret did not fit.
@@ -170,6 +170,7 @@ class _Swaps:
         self._unfit = unfit
         self._known: dict[_Key, tuple[Entry, Secret, bytes] | None] = {}
         self._has_swapped = False
+        self._growth = Growth()
         self.spelling = findings.spelling
 
     async def resolve(self, token: bytes, way: str) -> None:
@@ -204,7 +205,11 @@ class _Swaps:
         return True
 
     def replacement(self, token: bytes, way: str, *, size: int) -> bytes | None:
-        """What takes a resolved token's place, where it is `size` bytes long; None leaves it there."""
+        """
+        What takes a resolved token's place, where it is `size` bytes long; None leaves it there.
+
+        Raises TransformError where that has become too much.
+        """
         known = self._known[token, way]
         if known is None:
             return None
@@ -212,6 +217,7 @@ class _Swaps:
         if self._keeps_length and len(new) != size:
             self._unfit(entry)
             return None
+        self._growth.add(new, size)
         self._used(entry, secret)
         self._has_swapped = True
         return new

@@ -27,6 +27,7 @@ from iron_proxy.transforms.secrets.plan import BodyScanner, Plan, Plans
 from iron_proxy.transforms.secrets.replace import swap_sole_token, swap_tokens
 from iron_proxy.transforms.secrets.scrubbers import watch
 from iron_proxy.transforms.secrets.settlement import Refusal, Settled, settle
+from iron_proxy.transforms.secrets.stand_ins import with_stand_in
 from iron_proxy.transforms.secrets.swapped_body import stream_body
 from iron_proxy.transforms.secrets.tripwires import Tripwires
 
@@ -47,10 +48,12 @@ class SecretsTransform:
         entries: Iterable[Entry],
         max_request_body_bytes: int | None = None,
         honeytokens: Iterable[Honeytoken] = (),
+        *,
+        is_rehearsal: bool = False,
     ) -> None:
         self.entries = entries = tuple(entries)
         self._plans = Plans(entries)
-        self.tripwires = Tripwires(entries, honeytokens)
+        self.tripwires = Tripwires(entries, honeytokens, is_rehearsal=is_rehearsal)
         self._max_body_bytes = max_request_body_bytes
 
     async def on_request(self, exchange: Exchange) -> Verdict:
@@ -69,7 +72,7 @@ class SecretsTransform:
             sentence = "the path can be read in more than one way, so the rules of a required secret cannot be decided"
             return _reject(exchange, Refusal(plan.ambiguous, "ambiguous_path", sentence))
         if request.upgrade is not None:
-            refusal = await prepare_messages(exchange, plan)
+            refusal = await prepare_messages(exchange, plan, self._plans.sent_to(request.target))
             if refusal is not None:
                 return _reject(exchange, refusal)
         if plan.is_headers_only:
@@ -107,7 +110,7 @@ class SecretsTransform:
         if body.is_live:
             exchange.annotate("body_streamed", True)
         secrets = at_hand(scanner, settled.secrets)
-        uses = LateUses(exchange, self._plans.sent_to(exchange.request.target), secrets)
+        uses = LateUses(exchange, self._plans.sent_to(exchange.request.target))
         is_changed = stream_body(scanner, exchange.request, body, secrets, uses.used, uses.unfit)
         return secrets if is_changed else settled.secrets
 
@@ -127,13 +130,21 @@ class SecretsTransform:
         swap_sole_token(request, found, secret)
         exchange.annotate("swapped", [{"secret": entry.name, "locations": [owner.location]}])
         sent = self._plans.sent_to(request.target)
-        sent.note(entry, secret)
-        exchange.scrubbers += sent.scrubbers
+        if entry.redact_responses:               # what goes upstream asks for a readable answer already
+            sent.note(entry, secret)
+            exchange.scrubbers += sent.scrubbers
+        else:
+            watch(exchange, sent, [(entry, secret)])
         return True
 
     def on_refused(self, exchange: Exchange) -> None:
         """Note tokens where they do not belong in a request that another transform refuses."""
         self.tripwires.look_at_refused(exchange, self._plans.for_request(exchange.request))
+
+    def rehearsal(self) -> "SecretsTransform":
+        """One that puts each secret's name in the place of its value, and asks no source for one."""
+        entries = map(with_stand_in, self.entries)
+        return SecretsTransform(entries, self._max_body_bytes, self.tripwires.honeytokens.all, is_rehearsal=True)
 
     async def aclose(self) -> None:
         """End what sources do in the background."""

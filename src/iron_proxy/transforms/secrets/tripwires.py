@@ -22,8 +22,10 @@ _NONE: frozenset[bytes] = frozenset()
 class Tripwires:
     """What to look out for, of one configuration. `honeytokens` counts its uses."""
 
-    def __init__(self, entries: Iterable[Entry], honeytokens: Iterable[Honeytoken] = ()) -> None:
-        self.honeytokens = Honeytokens(honeytokens)
+    def __init__(
+        self, entries: Iterable[Entry], honeytokens: Iterable[Honeytoken] = (), *, is_rehearsal: bool = False
+    ) -> None:
+        self.honeytokens = Honeytokens(honeytokens, is_rehearsal=is_rehearsal)
         self._owners: dict[bytes, list[Entry]] = {}
         for entry in entries:
             if entry.replacement is not None:

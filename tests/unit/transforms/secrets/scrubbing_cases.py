@@ -14,7 +14,7 @@ from iron_proxy.pipeline.verdict import Reject
 from iron_proxy.secret_sources.source import Secret
 from iron_proxy.transforms.secrets.entries import Entry, Replacement
 from iron_proxy.transforms.secrets.inject import Formatter, HeaderInjection
-from iron_proxy.transforms.secrets.redact import Redactor
+from iron_proxy.transforms.secrets.redact import Redactor, SpelledSecret
 from iron_proxy.transforms.secrets.scrubbing import Scrubbing
 
 REAL = b"sk-real-openai-key/+?"
@@ -38,7 +38,14 @@ def secret_of(value: bytes = REAL, name: str = NAME) -> Secret:
 
 
 def redactor_of(entry: Entry | None = None, value: bytes = REAL) -> Redactor:
-    return Redactor([(entry_of() if entry is None else entry, secret_of(value))])
+    return Redactor([SpelledSecret(entry_of() if entry is None else entry, secret_of(value))])
+
+
+class Knows:
+    """Who knows what to look for; `redactor` may be set anew."""
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self.redactor = redactor or redactor_of()
 
 
 def response_of(
@@ -82,7 +89,7 @@ class Scrubbed:
 async def scrubbed(response: Response, redactor: Redactor | None = None) -> Scrubbed:
     """Scrub a response and read it."""
     traces: list[dict[str, Any]] = []
-    scrubbing = Scrubbing(redactor or redactor_of())
+    scrubbing = Scrubbing(Knows(redactor))
     verdict = await scrubbing.scrub(response, LateTrace(scrubbing.name, traces))
     outcome = Scrubbed(verdict, response, traces)
     return await outcome.read() if verdict is None else outcome

@@ -46,6 +46,7 @@ def test_what_may_count_its_bytes(content_type: bytes) -> None:
         ([(b"Content-Encoding", b"br"), (b"Content-Encoding", b"x-gzip")], ("br", "gzip"), True),
         ([(b"Content-Encoding", b"compress")], None, True),
         ([(b"grpc-encoding", b"identity")], (), False),
+        ([(b"Connect-Content-Encoding", b"gzip")], (), True),
         ([(b"Grpc-Encoding", b"gzip")], (), True),
     ],
 )

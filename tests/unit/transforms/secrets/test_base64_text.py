@@ -45,3 +45,9 @@ def test_several_texts_and_several_tokens_are_swapped() -> None:
 )
 def test_anything_else_stays(body: bytes) -> None:
     assert replaced(body) == body
+
+
+def test_no_more_texts_are_decoded_than_are_asked_for() -> None:
+    body = b",".join([b64encode(TOKEN)] * 5)
+
+    assert SEARCH.find(body, 2) == SEARCH.find(body)[:2]

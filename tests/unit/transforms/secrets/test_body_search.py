@@ -18,6 +18,7 @@ from tests.unit.transforms.secrets.building import (
 
 from iron_proxy.messages.body import Body
 from iron_proxy.pipeline.verdict import CONTINUE, Reject
+from iron_proxy.transforms.secrets.body_search import MOST_TOKENS
 
 REAL_BYTES = REAL.encode()
 QUOTED = 'sk-"real"&é'
@@ -166,3 +167,41 @@ async def test_a_grpc_message_keeps_the_lengths_that_are_written_in_it(real: str
     fits = len(real) == len(TOKEN)
     assert await content_of(exchange) == (message.replace(TOKEN, real.encode()) if fits else message)
     assert exchange.notes == (swapped("body") if fits else {"token_unswapped": ["body"]})
+
+
+TOO_MANY = {
+    "json": (JSON, b'["' + TOKEN * 5000 + b'"]', ""),
+    "form": (FORM, b"a=" + TOKEN * 5000, ""),
+    "base64": (JSON, b",".join([b64encode(TOKEN)] * 5000), ", encodings: [base64]"),
+    "compressed": (GZIP, gzip.compress(TOKEN * 5000), ""),
+}
+
+
+@pytest.mark.parametrize(("header", "body", "keys"), TOO_MANY.values(), ids=TOO_MANY)
+async def test_a_body_made_of_tokens_is_refused(header: tuple[bytes, bytes], body: bytes, keys: str) -> None:
+    exchange = exchange_of(header, body=body)
+
+    verdict = await send(replacing(f"match_body: true{keys}"), exchange)
+
+    assert isinstance(verdict, Reject)
+    assert verdict.response is not None
+    assert verdict.response.status == 413
+    assert exchange.notes == {"rejected": "OPENAI_API_KEY", "reject_reason": "too_many_tokens"}
+
+
+async def test_as_many_tokens_as_may_be_are_swapped() -> None:
+    exchange = exchange_of(body=TOKEN * MOST_TOKENS)
+
+    assert await send(replacing("match_body: true"), exchange) is CONTINUE
+    assert await content_of(exchange) == REAL_BYTES * MOST_TOKENS
+
+
+async def test_base64_in_which_a_token_stands_plainly_is_not_decoded() -> None:
+    """In the rest of such a text a swap would be written twice."""
+    plain, coded = b"x" + TOKEN.replace(b"-", b"") + b"y", b64encode(TOKEN)
+    exchange = exchange_of(body=coded + b" " + TOKEN + b" " + plain + b" " + coded + b"." + TOKEN)
+
+    await send(replacing("match_body: true, encodings: [base64]"), exchange)
+
+    in_base64 = b64encode(REAL_BYTES)
+    assert await content_of(exchange) == b" ".join([in_base64, REAL_BYTES, plain, in_base64 + b"." + REAL_BYTES])

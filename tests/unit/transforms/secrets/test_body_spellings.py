@@ -1,6 +1,7 @@
 """How a body's kind is told, and how it spells texts."""
 
 import json
+import time
 from urllib.parse import parse_qsl
 
 import pytest
@@ -119,3 +120,21 @@ def test_what_waits_for_the_next_piece(spelling: Spelling, text: bytes, unfinish
 )
 def test_a_text_is_cut_into_its_units(spelling: Spelling, text: bytes, units: list[bytes]) -> None:
     assert spelling.units(text) == units
+
+
+@pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 4095, 4096, 4097, 300_000])
+def test_of_a_row_of_backslashes_every_second_one_begins_an_escape(length: int) -> None:
+    text = b"x" + b"\\" * length + b"u0041"
+
+    assert JSON.is_within_unit(text, len(text) - 2) == bool(length % 2)
+    assert JSON.unfinished_from(text[:-1]) == len(text) - 1 - (5 if length % 2 else 0)
+
+
+def test_a_body_of_backslashes_takes_time_in_proportion_to_its_length() -> None:
+    text = b"\\" * 1_000_000
+    began = time.process_time()
+
+    for end in range(999_900, 1_000_000):
+        JSON.is_within_unit(text, end)
+
+    assert time.process_time() - began < 5

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iron_proxy.transforms.secrets.escapes import HTML_DIALECTS, JSON_DIALECTS, PERCENT_DIALECTS, Coding
+from iron_proxy.transforms.secrets.escapes import (
+    HTML_DIALECTS,
+    JSON_DIALECTS,
+    PERCENT_DIALECTS,
+    SCRIPT_DIALECTS,
+    Coding,
+)
 
 TEXT = "aZ09 -._~!$&'()*+,;=:@/?#[]%\"<>\\`\b\t\n\f\r\x1bé\u20ac😀"
 
@@ -75,3 +81,28 @@ def test_pythons_html_is_one_of_them() -> None:
 
 def test_what_is_not_utf8_is_left_alone_by_json_in_ascii() -> None:
     assert {coding(b"\xff\n\xc3") for coding in JSON_DIALECTS[:9]} == {b"\xff\\n\xc3"}
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("sk-live_1/+=", rb"sk\u002Dlive_1/+\u003D"),
+        ("sk-live_1/+=", rb"sk\x2Dlive_1\x2F\x2B\x3D"),
+    ],
+    ids=["Django", "ESAPI"],
+)
+def test_some_dialect_of_scripts_writes(text: str, written: bytes) -> None:
+    assert written in {coding(text.encode()) for coding in SCRIPT_DIALECTS}
+
+
+@pytest.mark.parametrize(
+    "written", [b"a&#43;b/=-", b"a&#x2B;b/=-", b"a&#x2b;b&#x2f;&#x3d;-"], ids=["Go's templates", "ASP.NET", "ESAPI"]
+)
+def test_what_base64_is_made_of_is_escaped_in_html_by_some(written: bytes) -> None:
+    """Keys of AWS hold `+`."""
+    assert written in {coding(b"a+b/=-") for coding in HTML_DIALECTS}
+
+
+@pytest.mark.parametrize("written", [b"a+b%7Ec!*()d", b"a+b%7Ec%21%2A%28%29d"], ids=[".NET", "PHP"])
+def test_forms_of_other_languages(written: bytes) -> None:
+    assert written in {coding(b"a b~c!*()d") for coding in PERCENT_DIALECTS}

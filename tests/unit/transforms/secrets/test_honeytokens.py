@@ -95,3 +95,12 @@ def test_without_one_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_one_does_not_print_its_value() -> None:
     assert repr(BACKUP) == str(BACKUP) == "<Honeytoken backup key>"
+
+
+def test_in_a_rehearsal_a_use_is_neither_counted_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
+    honeytokens = Honeytokens([BACKUP], is_rehearsal=True)
+
+    verdict = honeytokens.report(exchange_of(), [Sighting(BACKUP.value, "path")])
+
+    assert verdict == Reject('honeytoken "backup key" was used')
+    assert (honeytokens.uses, caplog.records, honeytokens.all) == ({"backup key": 0}, [], (BACKUP,))

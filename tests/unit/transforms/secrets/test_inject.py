@@ -3,9 +3,11 @@
 import base64
 
 import pytest
-from tests.unit.transforms.secrets.building import REAL, bearer, exchange_of, one_entry, send
+from tests.fakes.body_source import FakeBodySource
+from tests.unit.transforms.secrets.building import REAL, bearer, content_of, exchange_of, one_entry, send
 
 from iron_proxy.errors import TransformError
+from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Pair
 from iron_proxy.pipeline.verdict import CONTINUE
 from iron_proxy.secret_sources.source import Secret
@@ -126,3 +128,23 @@ def test_what_a_formatter_does_not_know_is_an_error_when_it_is_read(text: str) -
 @pytest.mark.parametrize("text", ["%s", "{0.__globals__}", "{Value}"])
 def test_other_template_languages_are_plain_text(text: str) -> None:
     assert Formatter.parse(text).render(Secret("K", "v")) == text.encode()
+
+
+async def test_a_field_that_cgi_cannot_tell_from_ours_goes() -> None:
+    names = [b"X_Api_Key", b"x-api_key", b"X-Api-Key", b"XApiKey", b"X-Api-Keys"]
+    exchange = exchange_of(*((name, b"mine") for name in names))
+
+    await send(one_entry("inject: {header: X-Api-Key}"), exchange)
+
+    assert [name for name, _ in exchange.request.headers] == [b"XApiKey", b"X-Api-Keys", b"X-Api-Key"]
+    assert exchange.request.headers.get(b"x-api-key") == REAL_BYTES
+
+
+async def test_a_trailer_of_that_name_goes_and_others_stay() -> None:
+    trailers = [(b"x-api-KEY", b"mine"), (b"X_Api_Key", b"mine"), (b"X-Sum", b"7")]
+    exchange = exchange_of(body=Body(FakeBodySource([b"x"], trailers=trailers), None))
+
+    await send(one_entry("inject: {header: X-Api-Key}"), exchange)
+
+    assert await content_of(exchange) == b"x"
+    assert exchange.request.body.trailers == [(b"X-Sum", b"7")]

@@ -1,14 +1,14 @@
 """Secrets that are used while a body streams: noted late, and kept from coming back."""
 
-import pytest
 from tests.fakes.secret_source import FakeSource
 from tests.unit.transforms.secrets.building import REAL, TOKEN, PiecewiseBody, content_of, exchange_of, send
+from tests.unit.transforms.secrets.scrubbing_cases import response_of
 
-from iron_proxy.errors import TransformError
 from iron_proxy.matching.rule import Rule
 from iron_proxy.messages.body import Body
 from iron_proxy.messages.response import Response
 from iron_proxy.pipeline.exchange import Exchange
+from iron_proxy.pipeline.scrub import LateTrace
 from iron_proxy.transforms.secrets.entries import Entry, Replacement
 from iron_proxy.transforms.secrets.transform import SecretsTransform
 
@@ -34,30 +34,22 @@ async def test_a_use_is_noted_once_on_the_trace_that_was_made_before() -> None:
 
 async def test_a_secret_that_was_fetched_late_is_kept_from_coming_back() -> None:
     exchange = await streaming(FakeSource("K", REAL))
-    before = len(exchange.scrubbers)
+    assert exchange.scrubbers[0].finds_nothing(response_of(REAL.encode()))
 
     await content_of(exchange)
 
-    assert len(exchange.scrubbers) == before + 1
+    assert not exchange.scrubbers[0].finds_nothing(response_of(REAL.encode()))
 
 
-async def test_a_secret_that_can_no_longer_be_kept_from_coming_back_does_not_go() -> None:
+async def test_an_answer_that_has_begun_before_is_scrubbed_too() -> None:
     exchange = await streaming(FakeSource("K", REAL))
-    exchange.response = Response(200)
-
-    with pytest.raises(TransformError, match='secret "K" was asked for too late'):
-        await content_of(exchange)
-
-
-async def test_one_at_hand_was_watched_for_from_the_beginning() -> None:
-    source = FakeSource("K", REAL)
-    source.current = await source.get()
-    exchange = await streaming(source)
-    exchange.response = Response(200)
+    answer = exchange.response = response_of([b"before ", REAL.encode()], sized=False, here=0)
+    await exchange.begin_scrubbing()[0].scrub(answer, LateTrace("secrets", []))
+    assert await answer.body.read() == b"before "
 
     await content_of(exchange)
 
-    assert len(exchange.scrubbers) == 1
+    assert REAL.encode() not in await answer.body.read()
 
 
 async def test_where_responses_are_not_scrubbed_it_is_never_too_late() -> None:

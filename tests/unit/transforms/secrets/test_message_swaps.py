@@ -5,13 +5,17 @@ import json
 from typing import Any
 
 import pytest
+from tests.fakes.secret_source import FakeSource
 from tests.unit.transforms.secrets.building import REAL, TOKEN, bearer, exchange_of, send, swapped, transform_from
 
 from iron_proxy.errors import TransformError
+from iron_proxy.matching.rule import Rule
 from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.pipeline.transform import RequestTransform
 from iron_proxy.pipeline.verdict import CONTINUE, Reject
-from iron_proxy.protocols.websocket_messages import TextRewriter
+from iron_proxy.protocols.websocket_messages import FrameViolation, TextRewriter
+from iron_proxy.transforms.secrets.entries import Entry, Replacement
+from iron_proxy.transforms.secrets.transform import SecretsTransform
 
 NAME = "OPENAI_API_KEY"
 HOST = "api.openai.com"
@@ -189,3 +193,43 @@ async def test_redaction_can_be_switched_off() -> None:
     exchange = await opened(transform(entry(top="redact_responses: false")))
 
     assert received(exchange, REAL.encode()) == REAL.encode()
+
+
+async def test_sessions_with_the_same_secrets_share_what_was_compiled() -> None:
+    """A client opens as many as it likes, and nobody is served meanwhile."""
+    shared = transform()
+    first, second = await opened(shared), await opened(shared)
+    compiled = [vars(each.rewriting[0].to_upstream)["_swaps"] for each in (first, second)]
+
+    assert compiled[0] is compiled[1]
+
+
+async def test_a_rotated_secret_is_the_one_of_the_next_session() -> None:
+    source, rules = FakeSource("K", "value-number-1", "value-number-2"), (Rule.for_host(HOST),)
+    swapping = SecretsTransform([Entry(source, rules, Replacement(TOKEN, in_websocket=True))])
+
+    first, second = await opened(swapping), await opened(swapping)
+
+    assert [sent(first, TOKEN), sent(second, TOKEN)] == [b"value-number-1", b"value-number-2"]
+    assert received(first, b"value-number-1 value-number-2") == TOKEN + b" " + TOKEN
+
+
+async def test_what_another_request_sends_does_not_come_back_in_an_open_session() -> None:
+    source, rules = FakeSource("LATER", "value-sent-later"), (Rule.for_host(HOST),)
+    later = Entry(source, rules, Replacement(b"token-of-later"))
+    messages = Entry(FakeSource("K", REAL), rules, Replacement(TOKEN, in_websocket=True))
+    both = SecretsTransform([messages, later])
+    exchange = await opened(both)
+    assert received(exchange, b"value-sent-later") == b"value-sent-later"
+
+    await send(both, exchange_of((b"A", b"token-of-later")))
+
+    assert received(exchange, b"value-sent-later") == b"token-of-later"
+
+
+async def test_a_message_does_not_become_huge() -> None:
+    exchange = await opened(transform(**{NAME: "REAL" + "x" * 100_000}))
+
+    assert len(sent(exchange, TOKEN * 100)) == 100 * 100_004
+    with pytest.raises(FrameViolation, match="longer by more than 16777216 bytes"):
+        sent(exchange, TOKEN * 10_000)

@@ -63,8 +63,13 @@ def test_a_query_without_a_token_keeps_every_byte(query: bytes) -> None:
         (b"b=%zz&key=mine&a=1+2&k%65y=two&c", b"b=%zz&key=v%26&a=1+2&c"),
         (b"key", b"key=v%26"),
         (b"Key=1", b"Key=1&key=v%26"),
+        (b"a=1;key=mine;b=2&c;key&d;%6bey=x", b"a=1;b=2&c&d&key=v%26"),
+        (b"a=x;y&+key=mine&%20key=2&key%00=3", b"a=x;y&key=v%26"),
     ],
-    ids=["no query", "empty query", "appended", "replaces all, keeps the rest", "key without a value", "case matters"],
-)
+    ids=[
+        "no query", "empty query", "appended", "replaces all, keeps the rest", "key without a value", "case matters",
+        "behind semicolons", "with blanks or a NUL",
+    ],
+)  # fmt: skip
 def test_set_parameter(query: bytes | None, expected: bytes) -> None:
     assert set_parameter(query, "key", b"v&") == expected

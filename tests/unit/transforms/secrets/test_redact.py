@@ -4,7 +4,14 @@ import pytest
 from tests.unit.transforms.secrets.scrubbing_cases import NAME, REAL, TOKEN, entry_of, injecting, redactor_of, secret_of
 
 from iron_proxy.messages.headers import Fields, Headers
-from iron_proxy.transforms.secrets.redact import Redactor, ask_for_readable, gap_of, readable, stand_in_for
+from iron_proxy.transforms.secrets.redact import (
+    Redactor,
+    SpelledSecret,
+    ask_for_readable,
+    gap_of,
+    readable,
+    stand_in_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +47,8 @@ def test_in_place_a_replacement_is_as_long() -> None:
 
 
 def test_a_needle_tells_whose_it_is() -> None:
-    redactor = Redactor([(entry_of("A"), secret_of(b"first-secret")), (entry_of("B"), secret_of(b"other-secret"))])
+    secrets = {"A": secret_of(b"first-secret"), "B": secret_of(b"other-secret")}
+    redactor = Redactor(SpelledSecret(entry_of(name), secret) for name, secret in secrets.items())
 
     assert redactor.names[b"first-secret"] == "A"
     assert redactor.names[b"other-secret"] == "B"
@@ -48,7 +56,8 @@ def test_a_needle_tells_whose_it_is() -> None:
 
 
 def test_of_two_entries_with_one_value_the_first_is_named() -> None:
-    redactor = Redactor([(entry_of("A", b"token-of-a"), secret_of()), (entry_of("B", b"token-of-b"), secret_of())])
+    entries = [entry_of("A", b"token-of-a"), entry_of("B", b"token-of-b")]
+    redactor = Redactor(SpelledSecret(entry, secret_of()) for entry in entries)
 
     assert redactor.names[REAL] == "A"
     assert redactor.natural.stream().whole(REAL) == b"token-of-a"
@@ -71,15 +80,17 @@ def test_a_gap_is_known(value: bytes, has_gap: bool) -> None:
 
 
 def test_the_upstream_is_asked_for_identity_where_the_client_takes_codings() -> None:
-    headers = Headers(Fields([(b"accept-Encoding", b"gzip, br"), (b"A", b"b"), (b"grpc-accept-encoding", b"gzip")]))
+    names = [b"accept-Encoding", b"grpc-accept-encoding", b"Connect-Accept-Encoding"]
+    headers = Headers(Fields([*((name, b"gzip, br") for name in names), (b"A", b"b")]))
 
     ask_for_readable(headers)
 
-    assert [*headers] == [(b"accept-Encoding", b"identity"), (b"A", b"b"), (b"grpc-accept-encoding", b"identity")]
+    assert [*headers] == [*((name, b"identity") for name in names), (b"A", b"b")]
 
 
-def test_the_upstream_is_asked_for_all() -> None:
-    headers = Headers(Fields([(b"Range", b"bytes=0-5"), (b"A", b"b"), (b"If-Range", b'"1"')]))
+def test_the_upstream_is_asked_for_all_and_in_no_other_form() -> None:
+    asks = [b"Range", b"If-Range", b"X-MS-Range", b"A-IM", b"Accept-Charset"]
+    headers = Headers(Fields([*((name, b"bytes=0-5") for name in asks), (b"A", b"b")]))
 
     ask_for_readable(headers)
 
@@ -115,3 +126,41 @@ def test_a_secret_of_several_lines_is_found_in_an_event(same_length: bool) -> No
 )
 def test_a_secret_in_the_name_of_a_field_is_found(name: bytes, owner: str | None) -> None:
     assert redactor_of(value=b"Sk-Real-Key-1").owner_in(name) == owner
+
+
+KEY_LINES = [b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ+/%03d" % number + b"x" * 8 for number in range(4)]
+KEY_FILE = b"\n".join([b"-----BEGIN PRIVATE KEY-----", *KEY_LINES, b"AQAB", b"-----END PRIVATE KEY-----", b""])
+MANGLED = {
+    "CRLF": KEY_FILE.replace(b"\n", b"\r\n"),
+    "YAML": b"key: |\n" + b"".join(b"    " + line + b"\n" for line in KEY_FILE.splitlines()),
+    "a mail": b"".join(b"> " + line + b"\n" for line in KEY_FILE.splitlines()),
+    "one line": KEY_FILE.replace(b"\n", b" "),
+    "HTML": KEY_FILE.replace(b"\n", b"<br>\n"),
+    "a form": KEY_FILE.replace(b"\n", b"%0D%0A").replace(b"+", b"%2B").replace(b"/", b"%2F"),
+    "one of its lines": KEY_LINES[2],
+}
+
+
+@pytest.mark.parametrize("same_length", [False, True])
+@pytest.mark.parametrize("text", MANGLED.values(), ids=MANGLED)
+def test_a_key_file_is_found_however_its_lines_are_laid_out(text: bytes, same_length: bool) -> None:
+    redactor = redactor_of(value=KEY_FILE)
+    replacement = (redactor.in_place if same_length else redactor.natural).stream()
+
+    scrubbed = replacement.whole(b"<" + text + b">")
+
+    assert not any(line[:40] in scrubbed for line in KEY_LINES)
+    assert b"*" * 40 in scrubbed
+    assert (scrubbed[:1], scrubbed[-1:], len(scrubbed)) == (b"<", b">", len(text) + 2)
+
+
+def test_a_whole_key_file_becomes_its_token() -> None:
+    assert redactor_of(value=KEY_FILE).natural.stream().whole(b"key=" + KEY_FILE) == b"key=" + TOKEN + b"\n"
+
+
+def test_the_lines_of_other_documents_are_no_secrets() -> None:
+    document = b'{\n  "type": "service_account",\n  "auth_uri": "https://accounts.google.com/o/oauth2/auth"\n}'
+
+    redactor = redactor_of(value=document)
+
+    assert redactor.natural.first_match(b'  "auth_uri": "https://accounts.google.com/o/oauth2/auth"') is None

@@ -1,5 +1,7 @@
 """Putting secrets in the place of tokens, and refusing where they cannot stand."""
 
+import base64
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +216,14 @@ async def test_an_unfit_secret_fails_every_request_until_it_is_rotated() -> None
     source.current = Secret("KEY", "fit")
 
     assert await sent(transform, fields) == [bearer(b"fit")]
+
+
+@pytest.mark.parametrize("encodings", ["", ", encodings: [base64]"])
+async def test_a_body_that_would_become_huge_fails_the_request(encodings: str) -> None:
+    large = {"OPENAI_API_KEY": "sk-" + "x" * 1_000_000}
+    token = base64.b64encode(TOKEN) if encodings else TOKEN
+
+    for count, fits in ((10, True), (20, False)):
+        exchange = exchange_of(body=b",".join([token] * count))
+        with nullcontext() if fits else pytest.raises(TransformError, match="longer by more than 16777216 bytes"):
+            await send(replacing(f"match_body: true{encodings}", environment=large), exchange)

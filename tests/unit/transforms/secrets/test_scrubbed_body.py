@@ -11,6 +11,7 @@ from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Pair
 from iron_proxy.protocols.content_coding.decoder import make_decoder
 from iron_proxy.transforms.secrets.scrubbed_body import DecodedBody, ScrubbedBody
+from iron_proxy.transforms.secrets.streaming import LiveReplacement
 
 TEXT = b"<" + REAL + b"> <" + REAL + b">"
 CLEAN = b"<" + TOKEN + b"> <" + TOKEN + b">"
@@ -24,7 +25,8 @@ def scrubbed(source: FakeBodySource, counts: list[int] | None = None) -> Scrubbe
     def scrub_trailers(trailers: list[Pair]) -> list[Pair]:
         return [(name, b"scrubbed") for name, _ in trailers]
 
-    return ScrubbedBody(Body(source, None), redactor_of().natural.stream(), found, scrub_trailers)
+    replacer = redactor_of().natural
+    return ScrubbedBody(Body(source, None), LiveReplacement(lambda: replacer), found, scrub_trailers)
 
 
 async def read_all(body: DecodedBody) -> bytes:

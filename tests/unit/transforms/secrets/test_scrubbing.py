@@ -16,6 +16,7 @@ from tests.unit.transforms.secrets.scrubbing_cases import (
     REAL,
     TEXT,
     TOKEN,
+    Knows,
     entry_of,
     found,
     redactor_of,
@@ -30,7 +31,7 @@ from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.response import Response
 from iron_proxy.pipeline.scrub import LateTrace
 from iron_proxy.protocols.content_coding.encoder import make_encoder
-from iron_proxy.transforms.secrets.redact import Redactor
+from iron_proxy.transforms.secrets.redact import Redactor, SpelledSecret
 from iron_proxy.transforms.secrets.scrubbing import WHOLE_BYTES, ResponseScrubber, Scrubbing
 
 IN_PLACE = TOKEN.ljust(len(REAL), b"*")
@@ -44,14 +45,14 @@ def test_a_small_answer_without_the_secret_passes_untouched(shared: bool) -> Non
     response = response_of(b'{"ok": true}', TEXT, shared=shared)
     body, fields = response.body, response.headers.fields
 
-    assert ResponseScrubber(redactor_of()).finds_nothing(response)
+    assert ResponseScrubber(Knows()).finds_nothing(response)
     assert (response.body, response.headers.fields) == (body, fields)
     assert response.body.read_nowait() == b'{"ok": true}'
 
 
 def test_fields_that_come_again_are_not_searched_again() -> None:
     response = response_of(b"", (b"X-Echo", b"nothing"), shared=True)
-    scrubber = ResponseScrubber(redactor_of())
+    scrubber = ResponseScrubber(Knows())
     assert scrubber.finds_nothing(response)
     shape = response.headers.fields.answer_shape  # type: ignore[union-attr]  # they are Fields
 
@@ -62,8 +63,8 @@ def test_fields_that_come_again_are_not_searched_again() -> None:
 def test_what_one_redactor_found_clean_another_one_searches() -> None:
     response = response_of(b"", (b"X-Echo", b"other-secret"), shared=True)
 
-    assert ResponseScrubber(redactor_of()).finds_nothing(response)
-    assert not ResponseScrubber(redactor_of(value=b"other-secret")).finds_nothing(response)
+    assert ResponseScrubber(Knows()).finds_nothing(response)
+    assert not ResponseScrubber(Knows(redactor_of(value=b"other-secret"))).finds_nothing(response)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_what_one_redactor_found_clean_another_one_searches() -> None:
     ids=["body", "field", "reason", "on-its-way", "coded", "unknown", "grpc", "trailer", "large"],
 )
 def test_anything_else_is_gone_through(response: Response) -> None:
-    assert not ResponseScrubber(redactor_of()).finds_nothing(response)
+    assert not ResponseScrubber(Knows()).finds_nothing(response)
 
 
 async def test_a_clean_response_that_streams_leaves_no_trace() -> None:
@@ -126,7 +127,7 @@ async def test_every_field_and_the_reason_are_scrubbed() -> None:
 async def test_a_field_whose_name_holds_the_secret_goes() -> None:
     redactor = redactor_of(value=b"sk-real-key-1")
     response = response_of(b"", (b"X-SK-Real-key-1", b"1"), (b"A", b"b"), shared=True)
-    assert not ResponseScrubber(redactor).finds_nothing(response)
+    assert not ResponseScrubber(Knows(redactor)).finds_nothing(response)
 
     result = await scrubbed(response, redactor)
 
@@ -220,11 +221,32 @@ async def test_wherever_a_body_is_cut_no_secret_comes_through(cuts: list[int], s
 async def test_events_are_not_held_back() -> None:
     source = FakeBodySource([b"data: one\n\n", b"data: sk-real", b"-two\n\n"], here=0)
     response = Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(source, None))
-    await Scrubbing(redactor_of()).scrub(response, _NoTrace)  # type: ignore[arg-type]  # nothing is noted
+    await Scrubbing(Knows()).scrub(response, _NoTrace)  # type: ignore[arg-type]  # nothing is noted
 
     assert [await response.body.read(), source.reads] == [b"data: one\n\n", 1]
     assert [await response.body.read(), source.reads] == [b"data: ", 2]
     assert [await response.body.read(), source.reads] == [b"sk-real-two\n\n", 3]
+
+
+async def test_what_is_sent_while_an_answer_streams_is_taken_out_of_it() -> None:
+    """An event stream that was opened before may bring what a later request stores."""
+    known = Knows(Redactor([]))
+    source = FakeBodySource([b"data: one\n\n", REAL + b" " + REAL[:7], REAL[7:] + b"\n\n", b"end " + REAL], here=0)
+    response = Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(source, None))
+    assert not ResponseScrubber(known).finds_nothing(response)
+    traces: list[dict[str, object]] = []
+    await Scrubbing(known).scrub(response, LateTrace("secrets", traces))
+
+    pieces = [await response.body.read()]
+    known.redactor = redactor_of()
+    pieces.append(await response.body.read())
+    entries = [entry_of(), entry_of("B", b"token-of-b")]
+    known.redactor = Redactor(map(SpelledSecret, entries, [secret_of(), secret_of(b"other-secret")]))
+    while piece := await response.body.read():
+        pieces.append(piece)
+
+    assert b"".join(pieces) == b"data: one\n\n" + TOKEN + b" " + TOKEN + b"\n\nend " + TOKEN
+    assert traces[0]["annotations"] == {"redacted": found("body", count=3)}
 
 
 async def test_a_piece_that_is_held_back_whole_is_not_the_end() -> None:
@@ -260,8 +282,8 @@ async def test_a_body_that_is_cut_short_is_cut_short_for_the_client() -> None:
 async def test_several_secrets_are_told_apart() -> None:
     redactor = Redactor(
         [
-            (entry_of("A", b"token-of-a"), secret_of(b"first-secret")),
-            (entry_of("B", b"token-of-b"), secret_of(b"2nd-secret")),
+            SpelledSecret(entry_of("A", b"token-of-a"), secret_of(b"first-secret")),
+            SpelledSecret(entry_of("B", b"token-of-b"), secret_of(b"2nd-secret")),
         ]
     )
 
@@ -334,7 +356,7 @@ async def test_a_secret_across_decoded_pieces_is_found() -> None:
 
 
 async def test_what_was_found_in_an_early_response_is_noted_with_the_final_one() -> None:
-    scrubbing = Scrubbing(redactor_of())
+    scrubbing = Scrubbing(Knows())
     early = Response(103, Headers([(b"Link", b"</" + REAL + b">")]))
     scrubbing.scrub_head(early)
     traces: list[dict[str, object]] = []

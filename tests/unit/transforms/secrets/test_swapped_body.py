@@ -257,3 +257,13 @@ async def test_grpc_messages_keep_the_lengths_that_are_written_in_them() -> None
 
     assert await content_of(exchange) == b"\x00\x00\x00\x00\x13" + TOKEN
     assert exchange.notes == {"body_streamed": True, "token_unswapped": ["body"]}
+
+
+async def test_a_body_that_becomes_huge_on_its_way_breaks_off() -> None:
+    rules = (Rule.for_host("api.openai.com"),)
+    entry = Entry(FakeSource("K", "x" * 1_000_000), rules, Replacement(TOKEN, in_body=True))
+    exchange = exchange_of(body=Body(PiecewiseBody(*[TOKEN] * 20), None))
+    await send(SecretsTransform([entry]), exchange)
+
+    with pytest.raises(TransformError, match="longer by more than 16777216 bytes"):
+        await content_of(exchange)

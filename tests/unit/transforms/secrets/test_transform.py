@@ -125,3 +125,16 @@ async def test_closing_closes_the_sources() -> None:
     await SecretsTransform(Entry(source, (), Replacement(TOKEN)) for source in sources).aclose()
 
     assert closed == ["A", "C"]
+
+
+async def test_a_rehearsal_decides_alike_and_asks_no_source() -> None:
+    source = FakeSource("KEY", REAL)
+    entry = Entry(source, (Rule.for_host("a.test"),), Replacement(TOKEN), require=True)
+    rehearsal = SecretsTransform([entry]).rehearsal()
+    asked, refused = exchange_of(bearer(), host="a.test"), exchange_of(host="a.test")
+
+    assert await rehearsal.on_request(asked) is CONTINUE
+    assert isinstance(await rehearsal.on_request(refused), Reject)
+
+    assert asked.request.headers.get(b"authorization") == b"Bearer [secret:KEY]"
+    assert source.fetches == 0
