@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 # More arguments for pytest and for the benchmark: make test ARGS='-k tunnel', ARGS='-n 0 --pdb'
 ARGS ?=
 
-TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client \
+TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client dig=bind9-dnsutils \
+	fish=fish zsh=zsh go=golang-go jq=jq wget=wget \
 	node=nodejs npm=npm chromium=chromium certutil=libnss3-tools
 BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl
 

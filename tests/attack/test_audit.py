@@ -1,7 +1,10 @@
 """AUD: one line per request, whatever happens to it, and nothing a client sends can forge or tear one."""
 
 import json
+import os
+import signal
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -9,7 +12,15 @@ import pytest
 from tests.conftest import Fresh, Running
 from tests.fakes.configurations import base_config
 from tests.fakes.internet import Internet
-from tests.fakes.running_proxy import ProxyCA, RunningProxy, request, run_to_end
+from tests.fakes.running_proxy import (
+    ProxyCA,
+    RunningProxy,
+    command,
+    process_environment,
+    request,
+    run_to_end,
+    write_configuration,
+)
 from tests.fakes.wire_client import ALL_WAYS, Way, way_id
 
 
@@ -89,6 +100,43 @@ def test_aud_04_a_failed_handshake_has_a_record(proxy: RunningProxy) -> None:
 
     event = proxy.wait_for_event("handshake")
     assert (event["action"], event["remote_addr"].split(":")[0]) == ("reject", "127.0.0.1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "statuses"), [("relaxed", {200}), ("strict", {503})])
+@pytest.mark.parametrize("log", ["/dev/full", "closed"])
+def test_aud_06_a_log_that_takes_nothing_stops_no_process_and_in_strict_mode_every_request(
+    tmp_path: Path, internet: Internet, proxy_ca: ProxyCA, mode: str, statuses: set[int], log: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = probe.getsockname()
+    config = base_config(internet, proxy_ca, audit={"mode": mode}, proxy__http_listen=f"{address[0]}:{address[1]}")
+    config |= {"dns": {"enabled": False, "upstream_resolver": internet.dns.address}, "metrics": {"listen": "off"}}
+    before = len(internet.allowed.requests)
+    with open("/dev/full", "wb") as full:
+        process = subprocess.Popen(
+            command(write_configuration(tmp_path, config)), env=process_environment(internet, None),
+            stderr=full, preexec_fn=(lambda: os.close(2)) if log == "closed" else None,
+        )  # fmt: skip
+    try:
+        while not is_listening(address):
+            assert process.poll() is None
+        assert {status_of_a_get(address, internet) for _ in range(3)} == statuses
+        assert (len(internet.allowed.requests) > before) == (mode == "relaxed")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def status_of_a_get(address: tuple[str, int], internet: Internet) -> int:
+    with socket.create_connection(address, 10) as sock:
+        sock.sendall(request("/", f"ok.test:{internet.plain_port}", headers="Connection: close\r\n"))
+        answer = b""
+        while piece := sock.recv(65536):
+            answer += piece
+    return int(answer.split()[1])
 
 
 @pytest.mark.parametrize("level", ["warn", "error"])

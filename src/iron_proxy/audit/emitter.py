@@ -1,45 +1,84 @@
 """
 The one place that writes audit records: collected during a turn of the loop, written in one piece at its end.
 
-A full pipe makes the proxy wait (the reader decides the speed; nothing is dropped). A destination that fails is
-counted and reported once it takes bytes again. `log.level` does not filter audit.
+Where they go and what happens when that takes nothing is `trail.py`'s business; a plain `write` serves too, whose
+failures are counted and reported once it takes bytes again. Whoever else wants the records subscribes. `log.level` does
+not filter audit.
 """
 
 import asyncio
+import logging
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from iron_proxy.audit.envelopes import Envelope
-from iron_proxy.audit.record import EventRecord, Record, timestamp
+from iron_proxy.audit.record import Record, RequestRecord
+from iron_proxy.audit.trail import Trail, loss_record
 
 Write = Callable[[bytes], None]
+# Is given each record, in order, in the loop's thread; must neither change it nor wait.
+Sink = Callable[[Record], None]
 
 # A turn of the loop rarely makes more than a few records; a burst is cut so that one write stays short.
 _MAX_BATCH_BYTES = 256 * 1024
 
+_log = logging.getLogger("iron_proxy.audit")
+
+
+class Condition(NamedTuple):
+    """How the log stands, for metrics and status pages. All but the last two count from the start."""
+
+    emitted: int                     # records made, opening ones included
+    lost: int                        # lines that an output found no room for, for each output
+    refused: int                     # requests that were refused because nothing could be written (strict)
+    queued_bytes: int                # waiting for a reader or a disk
+    is_stalled: bool                 # an output has taken nothing for seconds
+
 
 class AuditEmitter:
-    """Encodes records by an envelope and hands whole lines to `write`."""
+    """
+    Encodes records by an envelope and hands whole lines to `write`.
 
-    def __init__(self, envelope: Envelope, write: Write, sinks: tuple[Callable[[Record], None], ...] = ()) -> None:
+    With a `trail`, `write` ends in it. `sinks` are subscribed from the beginning.
+    """
+
+    def __init__(
+        self, envelope: Envelope, write: Write, sinks: Iterable[Sink] = (), trail: Trail | None = None
+    ) -> None:
         self._envelope = envelope
         self._write = write
-        self._sinks = sinks
+        self._sinks = tuple(sinks)
+        self._opening_sinks: tuple[Sink, ...] = ()
+        self._trail = trail
         self._lines: list[bytes] = []
         self._size = 0
         self._scheduled = False
+        self.is_strict = trail is not None and trail.is_strict
+        self.must_wait = False                     # new traffic has to ask for `room` first
         self.emitted = 0
-        self.lost = 0
+        self.lost = 0                              # not told yet
+
+    # --- records ----------------------------------------------------------------------------------------------------
 
     def emit(self, record: Record) -> None:
         """Take one record; it is written before the loop turns again."""
+        self._take(record)
+        for sink in self._sinks:
+            _give(sink, record)
+
+    def emit_opening(self, record: RequestRecord) -> None:
+        """Take the first of two records of something that goes on; the second one comes through `emit`."""
+        self._take(record)
+        for sink in self._opening_sinks:
+            _give(sink, record)
+
+    def _take(self, record: Record) -> None:
         line = self._envelope(record)
         self._lines.append(line)
         self._size += len(line)
         self.emitted += 1
-        for sink in self._sinks:
-            sink(record)
         if self._size > _MAX_BATCH_BYTES:
             self.flush()
         elif not self._scheduled:
@@ -50,9 +89,13 @@ class AuditEmitter:
         """Write what has been collected. Called at the end of a turn, and last at shutdown."""
         self._scheduled = False
         lines, self._lines, self._size = self._lines, [], 0
-        if not lines and not self.lost:
-            return
-        report = _loss_record(self.lost) if self.lost else None
+        if lines or self.lost:
+            self._write_lines(lines)
+        if self._trail is not None:
+            self.must_wait = self._trail.must_wait
+
+    def _write_lines(self, lines: list[bytes]) -> None:
+        report = loss_record(self.lost) if self.lost else None
         try:
             self._write(b"".join(lines) if report is None else self._envelope(report) + b"".join(lines))
         except OSError:
@@ -61,16 +104,83 @@ class AuditEmitter:
         if report is not None:
             self.lost = 0
             for sink in self._sinks:
-                sink(report)
+                _give(sink, report)
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin, inside the loop: from now on no output makes it wait."""
+        if self._trail is not None:
+            self._trail.attach(asyncio.get_running_loop())
+
+    def close(self) -> None:
+        """Write what is left, as far as the readers let us. The last thing of all."""
+        self.flush()
+        unwritten = 0 if self._trail is None else self._trail.close()
+        if unwritten:
+            _log.error("audit records could not be written", extra={"fields": {"count": unwritten}})
+
+    # --- what others need -------------------------------------------------------------------------------------------
+
+    def subscribe(self, sink: Sink, *, openings: bool = False) -> Callable[[], None]:
+        """
+        Give every record from now on to a sink as well; returns what ends that.
+
+        Of what leaves two records the sink is given the closing one, with `openings` both.
+        """
+        self._sinks += (sink,)
+        if openings:
+            self._opening_sinks += (sink,)
+
+        def unsubscribe() -> None:
+            self._sinks = tuple(each for each in self._sinks if each is not sink)
+            self._opening_sinks = tuple(each for each in self._opening_sinks if each is not sink)
+
+        return unsubscribe
+
+    async def room(self) -> None:
+        """
+        Wait, before anything new is done, until the log keeps up again. Only while `must_wait`.
+
+        Raises AuditUnavailable when nothing may be done (strict).
+        """
+        if self._trail is not None:
+            try:
+                await self._trail.room()
+            finally:
+                self.must_wait = self._trail.must_wait
+
+    async def written(self) -> None:
+        """Wait until all records so far are written; for strict mode. Raises AuditUnavailable when they cannot be."""
+        self.flush()
+        if self._trail is not None:
+            await self._trail.written()
+
+    @property
+    def condition(self) -> Condition:
+        """How the log stands."""
+        trail = self._trail
+        if trail is None:
+            return Condition(self.emitted, self.lost, 0, 0, False)
+        outlets = [branch.outlet for branch in trail.branches]
+        return Condition(
+            self.emitted,
+            sum(branch.lost_total for branch in trail.branches),
+            trail.refused,
+            sum(outlet.queued for outlet in outlets),
+            any(outlet.is_stalled for outlet in outlets),
+        )
 
 
-def _loss_record(lost: int) -> EventRecord:
-    reason = f"{lost} audit records could not be written"
-    return EventRecord(time=timestamp(), level="ERROR", event="audit", action="lost", reason=reason)
+def _give(sink: Sink, record: Record) -> None:
+    try:
+        sink(record)
+    except Exception as error:  # noqa: BLE001 - whoever listens must not cost a request its answer
+        _log.error("audit subscriber failed", extra={"fields": {"error": type(error).__name__}})
 
 
 def write_to(descriptor: int) -> Write:
-    """A writer of whole lines to a file descriptor, through short writes."""
+    """A writer of whole lines to a file descriptor, through short writes. It waits for the reader."""
     is_torn = False
 
     def write(data: bytes) -> None:

@@ -50,6 +50,8 @@ _AUDIT_GROUP = ("host", "method", "path", "remote_addr", "sni", "mode", "action"
 _BESIDE_IT = (
     "tunnel", "rejected_by", "stubbed_by", "error", "request_transforms", "response_transforms", "body_capture",
 )  # fmt: skip
+# Ours: a reader that knows upstream's keys only will skip them.
+_OURS = ("request_id", "phase", "reason", "original_destination", "ambiguous_path")
 
 
 def v046_envelope(record: Record) -> bytes:
@@ -62,8 +64,10 @@ def v046_envelope(record: Record) -> bytes:
         value = getattr(record, name)
         if value is not UNSET and value != []:
             fields[name] = _allow_for_continue(name, value)
-    if record.reason is not UNSET:
-        fields["reason"] = record.reason             # ours: a reader that knows upstream's keys only will skip it
+    for name in _OURS:
+        value = getattr(record, name)
+        if value is not UNSET:
+            fields[name] = value
     return _line(fields)
 
 

@@ -5,6 +5,8 @@ The field order is the order on the wire of the default envelope. Fields that do
 """
 
 import time
+from itertools import count
+from secrets import token_hex
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
@@ -26,16 +28,23 @@ class RequestRecord(Struct, kw_only=True):
     action: str
     status_code: int
     duration_ms: float
+    request_id: str                             # the same in both records of what leaves two
+    phase: Optional = UNSET                     # "open" and "close" of what leaves two records
     rejected_by: Optional = UNSET
     stubbed_by: Optional = UNSET
     reason: Optional = UNSET                    # why it was refused, in one sentence
     error: Optional = UNSET
+    rule: Optional = UNSET                      # what policy let it pass by, such as `domains[3]`
+    generation: UnsetType | int = UNSET         # of the policy
+    ambiguous_path: UnsetType | bool = UNSET    # the path can be read in two ways: no rule with `paths` admits it
     remote_addr: str
     client: Optional = UNSET                    # which of the configured clients
+    original_destination: Optional = UNSET      # where an intercepted connection was going, as `ip:port`
     sni: str
     mode: str = "mitm"
     tunnel: UnsetType | dict[str, Any] = UNSET
-    bytes_from_client: UnsetType | int = UNSET  # of what was relayed without being looked at
+    upstream: UnsetType | dict[str, Any] = UNSET    # the connection that it was forwarded on
+    bytes_from_client: UnsetType | int = UNSET  # of bodies as they went on, or of what was relayed
     bytes_from_upstream: UnsetType | int = UNSET
     request_transforms: list[dict[str, Any]]
     response_transforms: list[dict[str, Any]]
@@ -48,20 +57,36 @@ class EventRecord(Struct, kw_only=True):
     time: str
     level: str
     msg: str = "event"
-    event: str                                  # "handshake", "tunnel", "connection", "dns", "audit"
+    event: str                                  # "handshake", "tunnel", "connection", "dns", "reload", "audit"
     action: str
     reason: Optional = UNSET
     remote_addr: str = ""
+    original_destination: Optional = UNSET
+    client: Optional = UNSET                    # which of the configured clients
     host: Optional = UNSET
-    dns: UnsetType | dict[str, Any] = UNSET
+    duration_ms: UnsetType | float = UNSET      # of what took its time
+    dns: UnsetType | dict[str, Any] = UNSET     # what only this kind of event has, under the event's name
+    reload: UnsetType | dict[str, Any] = UNSET
+    audit: UnsetType | dict[str, Any] = UNSET
 
 
 Record = RequestRecord | EventRecord
 
 
+# A process's ids differ from those of any other, and of itself before a restart.
+_id_prefix = token_hex(5)
+_id_numbers = count(1)
+
+
+def new_request_id() -> str:
+    """An id that no other request of any proxy has; those of one process go up."""
+    return f"{_id_prefix}-{next(_id_numbers)}"
+
+
 def request_record(
     outcome: Outcome,
     *,
+    request_id: str,
     host: str,
     method: str,
     path: str,
@@ -76,6 +101,7 @@ def request_record(
     record = RequestRecord(
         time=timestamp(),
         level=level,
+        request_id=request_id,
         host=host,
         method=method,
         path=path,
@@ -106,6 +132,13 @@ def _explain(record: RequestRecord, outcome: Outcome) -> None:
             record.reason = "the client went away"
         case _:
             pass
+
+
+def audit_event(level: str, action: str, details: dict[str, Any], reason: Optional = UNSET) -> EventRecord:
+    """An event of the log itself."""
+    return EventRecord(
+        time=timestamp(), level=level, event="audit", action=action, reason=reason, audit=details or UNSET
+    )
 
 
 _second = 0

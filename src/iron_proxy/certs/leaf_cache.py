@@ -68,7 +68,11 @@ class LeafCache:
         # A lock lives as long as somebody waits for its host.
         self._signing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._slow_signings = asyncio.Semaphore(_SLOW_SIGNINGS_AT_ONCE)
+        self.signed = 0                          # leaves made for clients, for metrics
         self._check_chain()
+
+    def __len__(self) -> int:
+        return len(self._admitted) + len(self._denied)
 
     def cached(self, host: str) -> ssl.SSLContext | None:
         """The context of a canonical host if it is here and fresh. Never waits."""
@@ -91,6 +95,7 @@ class LeafCache:
             context = self.cached(host)  # whoever held the lock before us has made it
             if context is None:
                 entry = await self._sign_off_the_loop(host, is_ip)
+                self.signed += 1
                 (self._admitted if admitted else self._denied).keep(host, entry)
                 context = entry.context
         return context
@@ -131,6 +136,9 @@ class _RecentHosts:
     def __init__(self, size: int) -> None:
         self._size = size
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def find(self, host: str, now: float) -> ssl.SSLContext | None:
         entry = self._entries.get(host)

@@ -1,17 +1,18 @@
 """The tunnel listener's HTTP side: CONNECT opens a tunnel, anything else is served as a forward proxy request."""
 
-from iron_proxy.audit.outcome import Rejected
-from iron_proxy.errors import BadRequest, ClientError
+from iron_proxy.audit.outcome import Outcome, Rejected
+from iron_proxy.errors import AuditUnavailable, BadRequest, ClientError
 from iron_proxy.messages.authority import Target, parse_target
 from iron_proxy.messages.headers import Headers
-from iron_proxy.messages.response import Response, rejection
+from iron_proxy.messages.response import Response, plain_text, rejection
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http1.events import RequestHead
 from iron_proxy.protocols.http1.framing import NoBody
 from iron_proxy.proxy.client_identity import credentials_wanted
 from iron_proxy.proxy.connection import ClientConnection
-from iron_proxy.proxy.handler import UNKNOWN_CLIENT, RequestLife, emit, handle
+from iron_proxy.proxy.handler import UNKNOWN_CLIENT, handle
 from iron_proxy.proxy.request_checks import described
+from iron_proxy.proxy.request_life import RequestLife, record_refusal
 from iron_proxy.proxy.respond import respond
 from iron_proxy.proxy.tunnel_policy import decide_tunnel
 
@@ -27,6 +28,10 @@ class ConnectHandler:
 
     async def __call__(self, client: ClientConnection, head: RequestHead | ClientError) -> None:
         """Serve one request on the tunnel port."""
+        with client.services.in_use():
+            await self._serve(client, head)
+
+    async def _serve(self, client: ClientConnection, head: RequestHead | ClientError) -> None:
         if isinstance(head, RequestHead) and not await _identify(client, head):
             return
         if isinstance(head, ClientError) or head.method != "CONNECT":
@@ -79,14 +84,14 @@ async def _identify(client: ClientConnection, head: RequestHead) -> bool:
     life.host, life.method, life.path = described(head)
     if head.method == "CONNECT":
         life.host, life.path = head.target.decode("utf-8", "replace"), ""
-    life.outcome = Rejected(407 if wants_password else 403, reason)
+    response = credentials_wanted() if wants_password else rejection()
+    if not await _record(client, life, Rejected(response.status, reason)):
+        response = plain_text(503, "service unavailable")
     try:
         client.keep_alive = False
-        await respond(client, head, credentials_wanted() if wants_password else rejection())
+        await respond(client, head, response)
     except ClientError:
         client.break_off()
-    finally:
-        emit(client, life)
     return False
 
 
@@ -101,10 +106,18 @@ def _headers(client: ClientConnection, head: RequestHead) -> Headers:
 async def _refuse(client: ClientConnection, head: RequestHead, error: BadRequest) -> None:
     life = RequestLife()
     life.host, life.method = head.target.decode("utf-8", "replace"), "CONNECT"
-    life.outcome = Rejected(error.status, str(error))
+    if not await _record(client, life, Rejected(error.status, str(error))):
+        error = BadRequest("the audit log cannot be written", 503)
     try:
         await client.answer_error(error)
     except ClientError:
         client.keep_alive = False
-    finally:
-        emit(client, life)
+
+
+async def _record(client: ClientConnection, life: RequestLife, outcome: Outcome) -> bool:
+    """Emit the record of a refusal that is about to be told; False when nothing can be written (strict mode)."""
+    try:
+        await record_refusal(client, life, outcome)
+    except AuditUnavailable:
+        return False
+    return True

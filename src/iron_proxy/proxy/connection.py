@@ -7,15 +7,19 @@ The streams of HTTP/2 enter the same handler from `http2_connection.py`. Called 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from time import monotonic
 
 from iron_proxy.errors import ClientDisconnected, ClientError, ClientTimeout
+from iron_proxy.messages.authority import Target
 from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
 from iron_proxy.protocols.http1.serializer import CONTINUE, serialize_head
 from iron_proxy.proxy import timeouts
+from iron_proxy.proxy.request_life import RequestLife
 from iron_proxy.proxy.respond import respond
 from iron_proxy.proxy.services import Services
+from iron_proxy.proxy.sight import RequestSight, Sight
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
 from iron_proxy.streams.http1_reader import RequestReader, Stream
 
@@ -28,6 +32,7 @@ class ClientConnection:
 
     prefers_http2 = False
     never_indexed: frozenset[bytes] = frozenset()
+    violation: ClientError | None = None          # HTTP/1 answers it
 
     def __init__(
         self,
@@ -37,19 +42,24 @@ class ClientConnection:
         scheme: str,
         server_name: str = "",
         tunnel: Tunnel | None = None,
+        original_destination: Target | None = None,
     ) -> None:
         self.stream = stream
         self.peer = stream.peer
-        self.services = services
+        self.services = services = services.newest
         self.scheme = scheme
         self.server_name = server_name
         self.tunnel = tunnel
+        self.original_destination = original_destination
         # Which of the configured clients this is; inside a tunnel what was found when it was opened.
-        self.client_name = services.snapshot.clients.by_address(stream.peer) if tunnel is None else tunnel.client_name
+        self.client_name = client_name(services, stream.peer, tunnel)
         self.reader = _ContinuingReader(stream, self)
+        self.since = monotonic()
+        self.life: RequestLife | None = None
         self.keep_alive = True                    # after the exchange that is going on
         self.response_started = False
         self.client_left = False
+        self.tunnel_life: RequestLife | None = None      # of the tunnel that it has opened, until that has ended
         self.is_tunnel = False                    # CONNECT was answered: what follows is not for us to read as HTTP
         self.awaits_continue = False              # the client waits for our 100 before it sends its body
         self._in_exchange = False
@@ -117,6 +127,8 @@ class ClientConnection:
 
     def _begin(self, head: RequestHead | ClientError) -> None:
         self.response_started = False
+        if self.services.process.newest is not self.services:
+            self._take_newest()
         if isinstance(head, ClientError):
             self.keep_alive = False
             self._head = None
@@ -130,6 +142,11 @@ class ClientConnection:
             self._grace = None
         if self._client_has_ended:
             self._note_end()
+
+    def _take_newest(self) -> None:
+        """The configuration was replaced since the last request: this one is judged by the new one."""
+        self.services = self.services.newest
+        self.client_name = client_name(self.services, self.peer, self.tunnel)
 
     async def _linger(self) -> None:
         """End our direction and read on for a moment, so that the answer is not destroyed by a reset."""
@@ -234,6 +251,32 @@ class ClientConnection:
         """For draining: a connection between two requests has nothing to wait for."""
         if not self._in_exchange:
             self.stream.close()
+
+    def sight(self) -> Sight:
+        """For whoever looks at the process."""
+        return Sight(
+            "http/1.1",
+            self.peer,
+            monotonic() - self.since,
+            self.stream.extra("socket"),
+            client=self.client_name,
+            target=self.server_name if self.tunnel is None else str(self.tunnel.target),
+            is_tunnel=self.tunnel is not None,
+            generation=self.services.snapshot.generation,
+            requests=() if self.life is None else (RequestSight.of(self.life),),
+        )
+
+
+def client_name(services: Services, peer: str, tunnel: Tunnel | None) -> str:
+    """
+    Which of the configured clients a connection is from.
+
+    Inside a tunnel it is who opened it, for as long as there is a client of that name.
+    """
+    clients = services.snapshot.clients
+    if tunnel is None:
+        return clients.by_address(peer)
+    return tunnel.client_name if clients.includes(tunnel.client_name) else ""
 
 
 class _ContinuingReader(RequestReader):

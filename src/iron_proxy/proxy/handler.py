@@ -8,42 +8,35 @@ in one `finally`, so that a bug, a cancellation or a client that leaves while we
 """
 
 import asyncio
-from time import perf_counter
-from typing import Any
 
-from iron_proxy.audit.outcome import UNEXPECTED_REASON, ClientGone, Failed, Outcome, Rejected, Stubbed, allowed
-from iron_proxy.audit.record import request_record
-from iron_proxy.errors import BadRequest, ClientDisconnected, ClientError, IronProxyError
+from iron_proxy.audit.outcome import ClientGone, Failed, Outcome, Rejected, Stubbed, allowed
+from iron_proxy.errors import (
+    AuditUnavailable,
+    BadRequest,
+    ClientDisconnected,
+    ClientError,
+    IronProxyError,
+    UpstreamDenied,
+)
+from iron_proxy.matching.path_patterns import path_is_ambiguous
+from iron_proxy.messages.authority import DEFAULT_PORTS, parse_target
 from iron_proxy.messages.response import Response, plain_text, rejection
 from iron_proxy.pipeline.exchange import Exchange
-from iron_proxy.pipeline.pipeline import Permit, Pipeline, Refusal, Traces
-from iron_proxy.pipeline.verdict import Stub
+from iron_proxy.pipeline.pipeline import Permit, Pipeline, Refusal
+from iron_proxy.pipeline.verdict import Reject, Stub
 from iron_proxy.protocols.http1.events import RequestHead
 from iron_proxy.proxy import websocket
 from iron_proxy.proxy.client import Client
 from iron_proxy.proxy.connection import ClientConnection
+from iron_proxy.proxy.denials import ADDRESS_DENIED, Denied, asks_for_explanation, explained
 from iron_proxy.proxy.forward import GATHER_BYTES, forward_streaming, forward_whole, response_of
 from iron_proxy.proxy.request_checks import check_request, described
+from iron_proxy.proxy.request_life import RequestLife, emit, note_stream, record_intent, record_refusal
 
-# What is logged if nothing below gets to say otherwise.
-UNEXPECTED: Outcome = Failed(500, UNEXPECTED_REASON)
-
+# What a client is told when something broke that is none of its business.
+_FAILURES = {502: "bad gateway", 503: "service unavailable"}
 
 UNKNOWN_CLIENT = "the client is none of those configured"
-
-
-class RequestLife:
-    """What one request has come to so far; the audit record is made from it, whatever happened."""
-
-    __slots__ = ("exchange", "host", "method", "outcome", "path", "request_traces", "response_traces", "started")
-
-    def __init__(self) -> None:
-        self.started = perf_counter()
-        self.outcome = UNEXPECTED
-        self.exchange: Exchange | None = None
-        self.host = self.method = self.path = ""
-        self.request_traces: Traces = []
-        self.response_traces: Traces = []
 
 
 async def handle(client: Client, head: RequestHead | ClientError, refusal: ClientError | None = None) -> None:
@@ -52,15 +45,20 @@ async def handle(client: Client, head: RequestHead | ClientError, refusal: Clien
 
     `refusal` is what is wrong with a request whose head could be read none the less (HTTP/2).
     """
-    life = RequestLife()
+    client.life = life = RequestLife()
+    services = client.services
+    services.users += 1                            # a reload leaves them open for as long as this goes on
     try:
         if isinstance(head, ClientError):
             raise head
         if refusal is not None:
             life.host, life.method, life.path = described(head)
             raise refusal
-        pipeline = client.services.snapshot.pipeline
-        life.outcome = await _decide(client, head, _check(client, head, life), pipeline, life)
+        if client.services.audit.must_wait:
+            await _wait_for_audit(client, head, life)
+        snapshot = client.services.snapshot
+        life.generation = snapshot.generation
+        life.outcome = await _decide(client, head, _check(client, head, life), snapshot.pipeline, life)
     except ClientDisconnected:
         life.outcome = ClientGone()
         client.break_off()
@@ -68,16 +66,27 @@ async def handle(client: Client, head: RequestHead | ClientError, refusal: Clien
         life.outcome = Failed(503, "the proxy is shutting down")
         if not client.client_left:
             raise
-        life.outcome = ClientGone()
+        life.outcome = ClientGone() if (why := client.violation) is None else Rejected(why.status, str(why))
         client.break_off()
     except ClientError as error:
         life.outcome = Rejected(error.status, str(error))
-        await _answer(client, error)
+        await _answer(client, error, life)
     except IronProxyError as error:
         life.outcome = Failed(error.status, str(error))
-        await _answer_failure(client, error, life)
+        await _answer_failure(client, head, error, life)
     finally:
+        services.release()
+        client.life = None
         emit(client, life)
+
+
+async def _wait_for_audit(client: Client, head: RequestHead, life: RequestLife) -> None:
+    """A log that does not keep up slows us down, before anything is done. Raises AuditUnavailable (strict mode)."""
+    try:
+        await client.services.audit.room()
+    except AuditUnavailable:
+        life.host, life.method, life.path = described(head)
+        raise
 
 
 def _check(client: Client, head: RequestHead, life: RequestLife) -> Exchange:
@@ -88,7 +97,12 @@ def _check(client: Client, head: RequestHead, life: RequestLife) -> Exchange:
         if head.method == "CONNECT":
             raise BadRequest("CONNECT is served on the tunnel listener only", 405)
         request = check_request(
-            head, client.reader, scheme=client.scheme, server_name=client.server_name, tunnel=client.tunnel
+            head,
+            client.reader,
+            scheme=client.scheme,
+            server_name=client.server_name,
+            tunnel=client.tunnel,
+            original_destination=client.original_destination,
         )
         if head.expect is not None and head.expect != b"100-continue":
             raise BadRequest("Expect other than 100-continue", 417)
@@ -97,6 +111,7 @@ def _check(client: Client, head: RequestHead, life: RequestLife) -> Exchange:
         raise
     # The record shows the path as the client sent it: a transform may put a secret into the one that is forwarded.
     life.host, life.path = request.target.host_text(request.scheme), request.path
+    life.has_ambiguous_path = path_is_ambiguous(request.raw_path)
     request.client_name = client.client_name
     request.sensitive = client.never_indexed
     life.exchange = exchange = Exchange(request, client.peer, client.server_name, client.tunnel)
@@ -108,22 +123,25 @@ async def _decide(
 ) -> Outcome:
     decision = await pipeline.run_request(exchange, life.request_traces)
     if isinstance(decision, Refusal):
-        return await _refuse(client, head, decision)
+        return await _refuse(client, head, decision, life)
+    if client.services.audit.is_strict:
+        await record_intent(client, life)
     if exchange.request.upgrade is not None and isinstance(client, ClientConnection):     # HTTP/2 knows none
-        ended = await websocket.serve(
-            client, head, exchange, decision, lambda exchange: pipeline.run_response(exchange, life.response_traces)
-        )
-        return await _refuse(client, head, ended) if isinstance(ended, Refusal) else ended
+        ended = await websocket.serve(client, head, exchange, decision, pipeline, life)
+        return await _refuse(client, head, ended, life) if isinstance(ended, Refusal) else ended
     body = exchange.request.body
     content = b"" if body.length == 0 else body.gather_nowait(GATHER_BYTES)
     if content is None:
         return await _forward_beside_upload(client, head, exchange, decision, pipeline, life)
     connection, upstream_head = await forward_whole(client, exchange.request, decision, content, exchange)
+    life.connection, life.bytes_from_client = connection.facts, len(content)
     try:
         response = exchange.response = response_of(upstream_head, connection)
         if pipeline.looks_at_responses or (exchange.scrubbers and exchange.needs_scrubbing(response)):
             outcome = await _respond_through(client, head, exchange, response, pipeline, life)
         else:
+            if client.services.records_sessions:
+                note_stream(client, life, response)
             await client.respond(head, response)
             outcome = allowed(response.status)
     except BaseException:
@@ -150,6 +168,7 @@ async def _forward_beside_upload(
             connection, upstream_head, upload = await forward_streaming(
                 client, exchange.request, permit, uploads, exchange
             )
+            life.connection = connection.facts
             try:
                 response = exchange.response = response_of(upstream_head, connection)
                 if not upload.done():
@@ -179,71 +198,84 @@ async def _respond_through(
     if pipeline.looks_at_responses or exchange.scrubbers:
         refusal = await pipeline.run_response(exchange, life.response_traces)
         if refusal is not None:
-            return await _refuse(client, head, refusal)
+            return await _refuse(client, head, refusal, life)
         response = exchange.response or response
+    if client.services.records_sessions:
+        note_stream(client, life, response)
     await client.respond(head, response)
     return allowed(response.status)
 
 
-async def _refuse(client: Client, head: RequestHead, refusal: Refusal) -> Outcome:
+async def _refuse(client: Client, head: RequestHead, refusal: Refusal, life: RequestLife) -> Outcome:
     verdict = refusal.verdict
-    response = verdict.response or rejection()
+    code = verdict.code if isinstance(verdict, Reject) else ""
+    response = verdict.response or _explanation(client, head, life, 403, code) or rejection()
     if not client.reader.message_ended:
         client.keep_alive = False                  # a body that policy refused is not read
     if response.body.is_replayable:
         response.body.rewind()                     # a transform may give the same answer to many requests
+    outcome: Outcome
+    if isinstance(verdict, Stub):
+        outcome = Stubbed(response.status, refusal.by)
+    else:
+        outcome = Rejected(response.status, verdict.reason, refusal.by)
+    if client.services.audit.is_strict:
+        await record_refusal(client, life, outcome)
     try:
         await client.respond(head, response)
     except ClientError:                            # it does not wait for its refusal, which is one all the same
         client.break_off()
-    if isinstance(verdict, Stub):
-        return Stubbed(response.status, refusal.by)
-    return Rejected(response.status, verdict.reason, refusal.by)
+    return outcome
 
 
-async def _answer(client: Client, error: ClientError) -> None:
+async def _answer(client: Client, error: ClientError, life: RequestLife) -> None:
     if client.response_started:
         client.break_off()
         return
+    if client.services.audit.is_strict:
+        try:
+            await record_refusal(client, life, life.outcome)
+        except AuditUnavailable as unavailable:
+            error = BadRequest(str(unavailable), unavailable.status)
     try:
         await client.answer_error(error)
     except ClientError:                            # a client that sends nonsense and leaves has still sent nonsense
         client.break_off()
 
 
-async def _answer_failure(client: Client, error: IronProxyError, life: RequestLife) -> None:
+def _explanation(
+    client: Client, head: RequestHead | ClientError, life: RequestLife, status: int, code: str
+) -> Response | None:
+    """The long answer to a request that is denied, where somebody wants it."""
+    exchange = life.exchange
+    if exchange is None or isinstance(head, ClientError):
+        return None
+    if not client.services.snapshot.explains_denials and not asks_for_explanation(head.pairs):
+        return None
+    # As it came: what transforms have made of it is not for the client.
+    scheme = exchange.request.scheme
+    target = parse_target(life.host.encode("ascii"), DEFAULT_PORTS[scheme])
+    denied = Denied(target, scheme, life.method, life.path, exchange.request.client_name)
+    return explained(status, code, denied, life.request_id)
+
+
+async def _answer_failure(
+    client: Client, head: RequestHead | ClientError, error: IronProxyError, life: RequestLife
+) -> None:
     """An upstream or a transform failed: 502, or a broken connection when the answer has already begun."""
     if client.response_started:
         client.break_off()
         return
+    if client.services.audit.is_strict and not isinstance(error, AuditUnavailable):
+        try:
+            await record_refusal(client, life, life.outcome)
+        except AuditUnavailable as unavailable:
+            error = unavailable
+    response = plain_text(error.status, _FAILURES.get(error.status, "internal error"))
+    if isinstance(error, UpstreamDenied):
+        response = _explanation(client, head, life, error.status, ADDRESS_DENIED) or response
     try:
-        await client.answer(plain_text(error.status, "bad gateway" if error.status == 502 else "internal error"))
+        await client.answer(response)
     except ClientError:
         life.outcome = ClientGone()
         client.break_off()
-
-
-def emit(client: Client, life: RequestLife) -> None:
-    """The only line that emits a request's record."""
-    record = request_record(
-        life.outcome,
-        host=life.host,
-        method=life.method,
-        path=life.path,
-        client=client.peer,
-        server_name=client.server_name,
-        duration=perf_counter() - life.started,
-        request_traces=life.request_traces,
-        response_traces=life.response_traces,
-    )
-    if client.client_name:
-        record.client = client.client_name
-    if client.tunnel is not None:
-        tunnel: dict[str, Any] = {"target": str(client.tunnel.target)}
-        if client.tunnel.traces:
-            tunnel["request_transforms"] = list(client.tunnel.traces)
-        record.tunnel = tunnel
-    capture = life.exchange.body_capture if life.exchange is not None else None
-    if capture is not None:
-        record.body_capture = {"request_body": capture.text, "request_body_truncated": capture.truncated}
-    client.services.audit.emit(record)

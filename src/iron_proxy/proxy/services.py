@@ -1,15 +1,24 @@
-"""What every connection shares. Built by `runtime/assemble.py`; tests hand in fakes."""
+"""
+What every connection shares: of one configuration (`Services`), and beyond any (`Process`).
 
+A reload builds other services and puts them in place of the old ones as one object: whoever begins something takes
+`newest`, and keeps that to the end of what it has begun. Built by `runtime/assemble.py`; tests hand in fakes.
+"""
+
+import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Protocol
 
 from iron_proxy.audit.emitter import AuditEmitter
 from iron_proxy.proxy import timeouts
+from iron_proxy.proxy.sight import Sight
 from iron_proxy.proxy.snapshot import Snapshot
 from iron_proxy.streams.http1_reader import Stream
+from iron_proxy.upstream.deny_list import DenyList
 from iron_proxy.upstream.dialer import Dialer
 from iron_proxy.upstream.pool import Pool
 
@@ -27,10 +36,14 @@ class Leaves(Protocol):
 
 
 class Closable(Protocol):
-    """A connection that a stop closes when nothing is going on in it."""
+    """A connection that a stop closes when nothing is going on in it, and that can be looked at."""
 
     def close_if_idle(self) -> None:
         """Close, unless something is going on."""
+        ...
+
+    def sight(self) -> Sight:
+        """What can be told of it at this moment."""
         ...
 
 
@@ -39,14 +52,32 @@ class _Opening:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self._since = monotonic()
 
     def close_if_idle(self) -> None:
         self._stream.close()
 
+    def sight(self) -> Sight:
+        return Sight("opening", self._stream.peer, monotonic() - self._since, self._stream.extra("socket"))
 
-@dataclass(slots=True)
+
+class Process:
+    """What outlives a reload: the connections, whether they are to end, and which services are the newest."""
+
+    def __init__(self) -> None:
+        self.connections: set[Closable] = set()
+        self.draining = False                    # no new request on kept connections
+        self.newest: Services | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Services:
-    """Shared by all connections of one process. `snapshot` is replaced as a whole by a reload."""
+    """
+    Shared by all that begins under one configuration.
+
+    Around everything that asks the snapshot and waits: `with services.in_use()`. Once replaced (`retire`) and no longer
+    in use, they are closed by whoever replaced them.
+    """
 
     snapshot: Snapshot
     audit: AuditEmitter
@@ -57,8 +88,62 @@ class Services:
     upgrades: frozenset[str] = frozenset(("websocket",))        # what a request may be upgraded to, in lower case
     websocket_idle_timeout: float = timeouts.RELAY_IDLE         # for other upgrades as well
     websocket_max_duration: float | None = None                 # likewise; None is no limit
-    draining: bool = False                       # no new request on kept connections
-    connections: set[Closable] = field(default_factory=set)
+    records_sessions: bool = False               # a record when they begin, too
+    deny_list: DenyList | None = None            # that the dialer judges by, for whoever explains
+    process: Process = field(default_factory=Process)
+    users: int = field(default=0, init=False)    # exchanges under way
+    # Set once nobody uses them any more; None while they are in force.
+    _unused: asyncio.Event | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.process.newest is None:
+            self.process.newest = self
+
+    # --- which configuration ----------------------------------------------------------------------------------------
+
+    @property
+    def newest(self) -> "Services":
+        """The services of the configuration in force: for what begins now."""
+        return self.process.newest or self
+
+    def retire(self, successor: "Services") -> asyncio.Event:
+        """Put others in their place. The event is set when the last exchange that has these has ended."""
+        self._unused = unused = asyncio.Event()
+        self.process.newest = successor
+        if not self.users:
+            unused.set()
+        return unused
+
+    def release(self) -> None:
+        """The end of what began with `users += 1`: `in_use` without a context manager's cost."""
+        self.users -= 1
+        if not self.users and self._unused is not None:
+            self._unused.set()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Around an exchange, which they stay open for."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.release()
+
+    # --- connections ------------------------------------------------------------------------------------------------
+
+    @property
+    def connections(self) -> set[Closable]:
+        """All of the process."""
+        return self.process.connections
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end."""
+        return self.process.draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self.process.draining = value
 
     @contextmanager
     def opening(self, stream: Stream) -> Iterator[None]:

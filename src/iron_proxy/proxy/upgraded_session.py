@@ -59,6 +59,16 @@ class UpgradedSession:
             through_back=self._to_client.pass_on if is_websocket else None,
         )
 
+    @property
+    def bytes_from_client(self) -> int:
+        """How many bytes went to the upstream so far."""
+        return self._relay.forth.size
+
+    @property
+    def bytes_from_upstream(self) -> int:
+        """How many bytes went to the client so far."""
+        return self._relay.back.size
+
     def first_to_client(self, data: bytes) -> bytes:
         """What goes to the client of the upstream's first bytes, together with the 101. Raises FrameViolation."""
         if self._is_websocket:
@@ -103,7 +113,7 @@ class UpgradedSession:
         self._client.abort()
 
     def _report(self) -> None:
-        fields = {"bytes_from_client": self._relay.forth.size, "bytes_from_upstream": self._relay.back.size}
+        fields = {"bytes_from_client": self.bytes_from_client, "bytes_from_upstream": self.bytes_from_upstream}
         _log.debug("websocket connection closed", extra={"fields": fields})
 
 

@@ -6,15 +6,13 @@ no raw pipe, and its answer goes back as an ordinary response (otherwise the "up
 What follows is `upgraded_session.py`'s.
 """
 
-from collections.abc import Awaitable, Callable
-
 from iron_proxy.audit.outcome import Allowed, Outcome
 from iron_proxy.errors import BadRequest
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.request import Request
 from iron_proxy.messages.response import Response
 from iron_proxy.pipeline.exchange import Exchange
-from iron_proxy.pipeline.pipeline import Permit, Refusal
+from iron_proxy.pipeline.pipeline import Permit, Pipeline, Refusal
 from iron_proxy.pipeline.scrub import scrubbed_head
 from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
 from iron_proxy.protocols.http1.serializer import serialize_head
@@ -26,6 +24,7 @@ from iron_proxy.protocols.websocket_handshake import (
 )
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.forward import response_of
+from iron_proxy.proxy.request_life import RequestLife, open_session
 from iron_proxy.proxy.respond import respond
 from iron_proxy.proxy.upgraded_session import UpgradedSession
 from iron_proxy.upstream.http1_client import UpstreamConnection
@@ -36,23 +35,26 @@ MAX_UPGRADE_BODY_BYTES = 64 * 1024
 
 _WEBSOCKET = b"websocket"
 
-# What the pipeline has to say to a response.
-Review = Callable[[Exchange], Awaitable[Refusal | None]]
-
 
 async def serve(
-    client: ClientConnection, head: RequestHead, exchange: Exchange, permit: Permit, review: Review
+    client: ClientConnection,
+    head: RequestHead,
+    exchange: Exchange,
+    permit: Permit,
+    pipeline: Pipeline,
+    life: RequestLife,
 ) -> Outcome | Refusal:
     """
     Serve an upgrade that policy has let pass, to the end of its session. Raises ClientError, UpstreamError.
 
-    `review` runs the response side of the pipeline: on the 101, too, whose fields may hold what the request held.
+    The response side of the pipeline sees the 101, too, whose fields may hold what the request held.
     """
     request = exchange.request
     protocol = request.upgrade or b""
     content = await _check(client, head, request, protocol)
     offer = UpgradeOffer.of(request.headers) if protocol == _WEBSOCKET else None
     connection = await client.services.pool.connect_http1(permit)
+    life.connection, life.bytes_from_client = connection.facts, len(content)
     try:
         connection.expect(request.method)
         await connection.write(_upgrade_head(request, protocol, content) + content)
@@ -62,16 +64,14 @@ async def serve(
         switches = upstream_head.status == 101
         if switches:
             _verify(upstream_head, protocol, offer)
-        refusal = await review(exchange)
+        refusal = await pipeline.run_response(exchange, life.response_traces)
         if refusal is not None:
             return refusal
         response = exchange.response
         if not switches or response.status != 101:
             await respond(client, head, response)
             return Allowed(response.status)
-        session = _session(client, connection, protocol, exchange)
-        await _switch(client, connection, response, protocol, session)
-        await session.run()
+        await _run_session(client, connection, exchange, response, life)
         return Allowed(101)
     finally:
         connection.close()
@@ -118,6 +118,26 @@ def _verify(head: ResponseHead, protocol: bytes, offer: UpgradeOffer | None) -> 
         verify_named_switch(protocol, head.upgrade, head.connection)
     else:
         verify_switch(head.status, head.upgrade, head.connection, Headers(head.pairs), offer)
+
+
+async def _run_session(
+    client: ClientConnection,
+    connection: UpstreamConnection,
+    exchange: Exchange,
+    response: Response,
+    life: RequestLife,
+) -> None:
+    """All that comes behind the 101, with what has passed in the end."""
+    if client.services.records_sessions:
+        open_session(client, life, 101)
+    protocol = exchange.request.upgrade or b""
+    session = _session(client, connection, protocol, exchange)
+    try:
+        await _switch(client, connection, response, protocol, session)
+        await session.run()
+    finally:
+        life.bytes_from_client += session.bytes_from_client
+        life.bytes_from_upstream += session.bytes_from_upstream
 
 
 async def _switch(

@@ -9,6 +9,7 @@ from iron_proxy.audit.record import RequestRecord, request_record
 def record_of(outcome: Outcome | None = None, **changes: Any) -> RequestRecord:
     """The record of a GET of ok.test that ended so."""
     fields: dict[str, Any] = {
+        "request_id": "cafe-1",
         "host": "ok.test",
         "method": "GET",
         "path": "/",

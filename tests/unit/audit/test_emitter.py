@@ -8,11 +8,15 @@ import threading
 from typing import Any
 
 import pytest
+from tests.fakes.log_lines import LogLines
+from tests.unit.audit.destinations import FakeDestination
 from tests.unit.audit.records import record_of
 
 from iron_proxy.audit.emitter import AuditEmitter, write_to
 from iron_proxy.audit.envelopes import seed_envelope
+from iron_proxy.audit.outlet import Outlet
 from iron_proxy.audit.record import Record
+from iron_proxy.audit.trail import Branch, Trail
 
 
 class Destination:
@@ -216,3 +220,112 @@ def test_a_line_that_a_failure_cut_off_does_not_swallow_the_next(monkeypatch: py
     write(b"five\n")
 
     assert disk.written == b"one\nthree\nfo\nfive\n"
+
+
+# --- who else wants the records -------------------------------------------------------------------------------------
+
+
+async def test_a_subscriber_is_given_what_comes_from_then_on_until_it_ends_that(emitter: AuditEmitter) -> None:
+    seen: list[Record] = []
+    first, second, third = record_of(), record_of(), record_of()
+    emitter.emit(first)
+
+    unsubscribe = emitter.subscribe(seen.append)
+    emitter.emit(second)
+    unsubscribe()
+    emitter.emit(third)
+
+    assert seen == [second]
+
+
+async def test_opening_records_are_written_and_given_to_who_asked_for_them(
+    emitter: AuditEmitter, destination: Destination
+) -> None:
+    all_of_them: list[Record] = []
+    closings: list[Record] = []
+    emitter.subscribe(all_of_them.append, openings=True)
+    emitter.subscribe(closings.append)
+    opening, closing = record_of(path="/opening"), record_of(path="/closing")
+
+    emitter.emit_opening(opening)
+    emitter.emit(closing)
+    emitter.flush()
+
+    assert (all_of_them, closings) == ([opening, closing], [closing])
+    assert paths(destination) == ["/opening", "/closing"]
+
+
+async def test_a_subscriber_that_fails_costs_nobody_a_record(
+    emitter: AuditEmitter, destination: Destination, process_log: LogLines
+) -> None:
+    def fail(record: Record) -> None:
+        raise KeyError("canary-secret")
+
+    seen: list[Record] = []
+    emitter.subscribe(fail)
+    emitter.subscribe(seen.append)
+
+    await emit(emitter, "/1")
+
+    assert (len(seen), paths(destination)) == (1, ["/1"])
+    assert process_log.said("audit subscriber failed")["error"] == "KeyError"
+    assert "canary" not in repr(process_log.written)
+
+
+# --- with outputs that wait -----------------------------------------------------------------------------------------
+
+
+async def trailing(destination: FakeDestination, **options: Any) -> AuditEmitter:
+    trail = Trail([Branch(Outlet(destination))], **options)
+    emitter = AuditEmitter(seed_envelope, trail.write, trail=trail)
+    emitter.start()
+    return emitter
+
+
+async def test_strict_writes_at_once_and_says_when_it_is_there() -> None:
+    destination = FakeDestination()
+    emitter = await trailing(destination, is_strict=True)
+    emitter.emit(record_of(path="/1"))
+
+    await emitter.written()
+
+    assert b'"/1"' in destination.content
+    assert (emitter.is_strict, emitter.must_wait) == (True, False)
+
+
+async def test_how_the_log_stands_can_be_asked() -> None:
+    destination = FakeDestination(room=0)
+    emitter = await trailing(destination, is_strict=True)
+    emitter.emit(record_of(path="/1"))
+    emitter.flush()
+
+    assert emitter.must_wait
+    condition = emitter.condition
+    assert (condition.emitted, condition.lost, condition.refused, condition.is_stalled) == (1, 0, 0, False)
+    assert condition.queued_bytes > 100
+
+    destination.room = None
+    await emitter.room()
+    assert (emitter.must_wait, emitter.condition.queued_bytes) == (False, 0)
+    emitter.close()
+
+
+async def test_a_plain_writer_never_makes_anybody_wait(emitter: AuditEmitter) -> None:
+    emitter.start()
+    await emitter.room()
+    await emitter.written()
+
+    assert (emitter.is_strict, emitter.must_wait) == (False, False)
+    emitter.close()
+
+
+async def test_what_is_left_unwritten_at_the_end_is_told(
+    process_log: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iron_proxy.audit.trail.CLOSE_SECONDS", 0.01)
+    emitter = await trailing(FakeDestination(room=0))
+    emitter.emit(record_of())
+
+    emitter.close()
+
+    assert process_log.said("audit records could not be written")["count"] == 1

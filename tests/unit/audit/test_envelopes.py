@@ -10,7 +10,7 @@ from iron_proxy.audit.envelopes import ENVELOPES, fields_of, seed_envelope, v046
 from iron_proxy.audit.outcome import Allowed, ClientGone, Failed, Outcome, Rejected, Stubbed
 from iron_proxy.audit.record import EventRecord, RequestRecord
 
-SEED_KEYS = ["time", "level", "msg", "host", "method", "path", "action", "status_code", "duration_ms"]
+SEED_KEYS = ["time", "level", "msg", "host", "method", "path", "action", "status_code", "duration_ms", "request_id"]
 AUDIT_KEYS = ["host", "method", "path", "remote_addr", "sni", "mode", "action", "status_code", "duration_ms"]
 
 
@@ -76,11 +76,15 @@ def test_the_flat_form_has_tunnel_and_captured_body_when_they_apply() -> None:
 @pytest.mark.parametrize(
     ("outcome", "beside", "level"),
     [
-        (Allowed(200), ["request_transforms"], "INFO"),
-        (Rejected(403, "no rule matches", "allowlist"), ["rejected_by", "request_transforms", "reason"], "WARN"),
-        (Stubbed(200, "stub"), ["stubbed_by", "request_transforms"], "INFO"),
-        (Failed(502, "timed out"), ["error", "request_transforms"], "ERROR"),
-        (ClientGone(), ["request_transforms", "reason"], "INFO"),
+        (Allowed(200), ["request_transforms", "request_id"], "INFO"),
+        (
+            Rejected(403, "no rule matches", "allowlist"),
+            ["rejected_by", "request_transforms", "request_id", "reason"],
+            "WARN",
+        ),
+        (Stubbed(200, "stub"), ["stubbed_by", "request_transforms", "request_id"], "INFO"),
+        (Failed(502, "timed out"), ["error", "request_transforms", "request_id"], "ERROR"),
+        (ClientGone(), ["request_transforms", "request_id", "reason"], "INFO"),
     ],
     ids=["allowed", "rejected", "stubbed", "failed", "the client left"],
 )
@@ -97,7 +101,7 @@ def test_the_nested_form_has_its_keys_in_order_and_only_those_that_apply(
 def test_the_nested_form_without_transforms_has_no_trace_keys() -> None:
     fields = nested(record_of(request_traces=[], response_traces=[]))
 
-    assert list(fields) == ["time", "level", "msg", "audit"]
+    assert list(fields) == ["time", "level", "msg", "audit", "request_id"]
 
 
 def test_in_the_nested_form_a_transform_that_let_pass_says_allow() -> None:
@@ -221,3 +225,11 @@ def test_other_sinks_are_given_the_fields_that_apply() -> None:
 
 def test_the_envelopes_are_named_as_in_the_configuration() -> None:
     assert {"seed": seed_envelope, "v0.46": v046_envelope} == ENVELOPES
+
+
+def test_where_an_intercepted_connection_was_going_is_in_both_forms() -> None:
+    record = record_of()
+    record.original_destination = "192.0.2.7:443"
+
+    assert seed(record)["original_destination"] == nested(record)["original_destination"] == "192.0.2.7:443"
+    assert "original_destination" not in {**seed(record_of()), **nested(record_of())}

@@ -1,0 +1,116 @@
+"""
+What is counted of each audit record, in plain numbers, which nobody looks at before `/metrics` is asked for.
+
+A sink of the audit emitter (`audit/emitter.py`), read by `metrics_page.py`. Every label has a value of ours or of the
+configuration: nothing that traffic brings along, such as a host name, makes a new series.
+"""
+
+from bisect import bisect_left
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from iron_proxy.audit.record import Record, RequestRecord
+
+# Upper bounds in milliseconds: from a denial's tenths of one to the slowest honest response.
+DURATION_BOUNDS: Final = (1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1e3, 2.5e3, 5e3, 1e4, 3e4, 6e4)
+# Transforms take microseconds; those that ask a service take what that takes.
+TRANSFORM_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 50.0, 100.0, 1e3)
+
+OTHER: Final = "other"
+# A policy may have ten thousand rules, and each reload others; a page of so many series is read by nobody.
+MAX_RULES: Final = 500
+# Transforms, and the few words for what refuses a request before them.
+MAX_REFUSERS: Final = 100
+
+# What transforms note on a request (docs/reference/audit-log.md) and is worth an alarm or a curve.
+NOTES: Final = (
+    "swapped", "injected", "redacted", "token_misuse", "token_unswapped", "honeytoken", "secret_unavailable",
+    "stripped_headers", "body_truncated",
+)  # fmt: skip
+
+
+class Histogram:
+    """Observations by bucket. `total` is their sum, in milliseconds."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, milliseconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(self.bounds, milliseconds)] += 1
+        self.total += milliseconds
+
+    def cumulative(self) -> list[tuple[str, int]]:
+        """(upper bound in seconds, how many are not above it), the last one without bound."""
+        rows, running = [], 0
+        for bound, count in zip((*(repr(each / 1e3) for each in self.bounds), "+Inf"), self.counts, strict=True):
+            running += count
+            rows.append((bound, running))
+        return rows
+
+
+class RequestMetrics:
+    """`take` is the sink; the rest is read at a scrape, in the same thread."""
+
+    def __init__(self) -> None:
+        self.requests: dict[tuple[str, Any, int], int] = {}      # action, rule or UNSET, status class
+        self.refusals: dict[str, int] = {}
+        self.events: dict[tuple[str, str], int] = {}             # event, action
+        self.notes = dict.fromkeys(NOTES, 0)
+        self.durations = Histogram(DURATION_BOUNDS)
+        self.transform_durations = Histogram(TRANSFORM_BOUNDS)
+        self.bytes_from_client = self.bytes_from_upstream = 0
+        self._rules: set[str] = set()
+
+    def take(self, record: Record) -> None:
+        """Count one record. It takes well under a microsecond: every request pays for it."""
+        if type(record) is not RequestRecord:
+            key = record.event, record.action    # type: ignore[union-attr]  # the other kind
+            self.events[key] = self.events.get(key, 0) + 1
+            return
+        counted = record.action, record.rule, record.status_code // 100
+        try:
+            self.requests[counted] += 1
+        except KeyError:
+            self._count_first(*counted)
+        self.durations.add(record.duration_ms)
+        if record.bytes_from_client is not UNSET:
+            self.bytes_from_client += record.bytes_from_client
+        if record.bytes_from_upstream is not UNSET:
+            self.bytes_from_upstream += record.bytes_from_upstream
+        if record.rejected_by is not UNSET:
+            self._count_refusal(record.rejected_by)
+        self._take_traces(record.request_transforms, record.response_transforms)
+
+    def _take_traces(self, request: list[dict[str, Any]], response: list[dict[str, Any]]) -> None:
+        spent = 0.0
+        for trace in [*request, *response] if response else request:
+            spent += trace["duration_ms"]
+            if "annotations" in trace:
+                self._take_notes(trace["annotations"])
+        self.transform_durations.add(spent)
+
+    def _take_notes(self, annotations: dict[str, Any]) -> None:
+        for name in annotations:
+            if name in self.notes:
+                self.notes[name] += 1
+
+    def _count_first(self, action: str, rule: Any, status_class: int) -> None:
+        """The first of its kind; or one of a rule that there is no room for any more."""
+        if rule is not UNSET and rule not in self._rules:
+            if len(self._rules) < MAX_RULES:
+                self._rules.add(rule)
+            else:
+                rule = UNSET
+        key = action, rule, status_class
+        self.requests[key] = self.requests.get(key, 0) + 1
+
+    def _count_refusal(self, by: str) -> None:
+        if by not in self.refusals and len(self.refusals) >= MAX_REFUSERS:
+            by = OTHER
+        self.refusals[by] = self.refusals.get(by, 0) + 1
