@@ -28,6 +28,10 @@ class StartupError(IronProxyError):
     """A valid configuration could not be started: a port in use, an unreadable CA key."""
 
 
+class JailUnavailable(StartupError):
+    """This machine does not let a program be jailed. The message is a sentence with the reason and what to do."""
+
+
 # --- the client's fault ---------------------------------------------------------------------------------------------
 
 
@@ -113,3 +117,9 @@ class SecretUnavailable(IronProxyError):
     """A secret source has no value now. The message names the source, never a value."""
 
     status = 502
+
+
+class AuditUnavailable(IronProxyError):
+    """Nothing can be audited (`audit.mode: strict`), so nothing is done. The client may try again."""
+
+    status = 503

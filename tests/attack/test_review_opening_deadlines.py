@@ -42,7 +42,8 @@ async def test_a_client_hello_that_trickles_is_given_up(monkeypatch: pytest.Monk
 async def test_a_socks_handshake_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeouts, "REQUEST_HEAD", 0.1)
     async with MemoryStreamPair() as pair:
-        services = SimpleNamespace(opening=lambda stream: nullcontext(), snapshot=Snapshot(Pipeline([])))
+        snapshot = Snapshot(Pipeline([]))
+        services = SimpleNamespace(opening=lambda stream: nullcontext(), in_use=nullcontext, snapshot=snapshot)
         client: Any = SimpleNamespace(stream=pair.right, services=services, client_name="")
 
         assert await ends_early(socks5_tunnel.open_tunnel(client), pair.left, b"\x05\xff" + bytes(255))

@@ -21,6 +21,7 @@ proxy:
   upstream_proxy: {http_proxy: "file:1", https_proxy: "file:2", no_proxy: .file.test}
 tls: {mode: mitm, ca_cert: file.crt, ca_key: file.key, cert_cache_size: 30, leaf_cert_expiry_hours: 40}
 metrics: {listen: ":1090"}
+management: {listen: ":1092"}
 log: {level: warn}
 """
 
@@ -46,6 +47,7 @@ CASES: dict[str, tuple[str, Callable[[Config], object], object]] = {
     "IRON_TLS_CERT_CACHE_SIZE": ("5", lambda config: config.tls.cert_cache_size, 5),
     "IRON_TLS_LEAF_CERT_EXPIRY_HOURS": ("6", lambda config: config.tls.leaf_cert_expiry_hours, 6),
     "IRON_METRICS_LISTEN": ("127.0.0.1:9", lambda config: str(config.metrics.listen), "127.0.0.1:9"),
+    "IRON_MANAGEMENT_LISTEN": ("127.0.0.1:9", lambda config: str(config.management.listen), "127.0.0.1:9"),
     "IRON_LOG_LEVEL": ("debug", lambda config: config.log.level, "debug"),
     "HTTP_PROXY": ("http://env:1", lambda config: config.proxy.upstream_proxy.http_proxy, "http://env:1"),
     "http_proxy": ("http://env:1", lambda config: config.proxy.upstream_proxy.http_proxy, "http://env:1"),
@@ -121,7 +123,7 @@ def test_the_environment_alone_is_a_whole_configuration() -> None:
         ("HTTP_PROXY", "ftp://p", "the scheme of the proxy's URL must be http, https, socks5 or socks5h"),
         ("https_proxy", "http://p:0", "the proxy's URL has no valid host and port"),
         ("NO_PROXY", "-a", 'the entry "-a" of no_proxy is none of'),
-        ("IRON_MANAGEMENT_LISTEN", ":9092", "not available in this version"),
+        ("IRON_MANAGEMENT_LISTEN", "9092", '"9092" is not a listen address; write ":9092" to listen on all interfaces'),
         ("IRON_CONTROL_PLANE_POLL_INTERVAL", "10s", "not available in this version"),
         ("IRON_PROXY_TOKEN", "t-0", "not available in this version"),
     ],

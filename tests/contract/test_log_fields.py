@@ -8,14 +8,17 @@ from tests.conftest import Running
 from tests.fakes.running_proxy import RunningProxy
 from tests.fakes.wire_client import Way
 
-ALWAYS = ["time", "level", "msg", "host", "method", "path", "action", "status_code", "duration_ms"]
+# The seed's come first.
+ALWAYS = ["time", "level", "msg", "host", "method", "path", "action", "status_code", "duration_ms", "request_id"]
+ADMITTED = ["rule"]
+FORWARDED = ["upstream", "bytes_from_client", "bytes_from_upstream"]
 ALWAYS_AFTER = ["remote_addr", "sni", "mode"]
 TRACES = ["request_transforms", "response_transforms"]
 
 
 def check_record(record: dict[str, Any], *, between: list[str], after: list[str]) -> None:
     """The names in order: always, then what explains, then where from, then what else, then the traces."""
-    assert list(record) == [*ALWAYS, *between, *ALWAYS_AFTER, *after, *TRACES]
+    assert list(record) == [*ALWAYS, *between, "generation", *ALWAYS_AFTER, *after, *TRACES]
     assert isinstance(record["status_code"], int)
     assert isinstance(record["duration_ms"], int | float)
     assert record["mode"] == "mitm"
@@ -29,7 +32,7 @@ def test_an_allowed_request(proxy: RunningProxy) -> None:
     proxy.ask(Way.HTTPS, "/x?secret=1")
 
     record = proxy.last_record()
-    check_record(record, between=[], after=[])
+    check_record(record, between=ADMITTED, after=FORWARDED)
     assert (record["path"], record["sni"], record["level"]) == ("/x", "ok.test", "INFO")
 
 
@@ -48,15 +51,15 @@ def test_a_bad_request_says_why(proxy: RunningProxy) -> None:
 def test_a_failure_has_an_error(proxy: RunningProxy) -> None:
     proxy.ask(Way.HTTP, host="nx.test")
 
-    check_record(proxy.last_record(), between=["error"], after=[])
+    check_record(proxy.last_record(), between=["error", *ADMITTED], after=[])
 
 
 def test_an_inner_request_names_its_tunnel(proxy: RunningProxy) -> None:
     proxy.ask(Way.CONNECT_TLS)
 
     opening, inner = proxy.new_records()
-    check_record(opening, between=[], after=[])
-    check_record(inner, between=[], after=["tunnel"])
+    check_record(opening, between=ADMITTED, after=[])
+    check_record(inner, between=ADMITTED, after=["tunnel", *FORWARDED])
     assert list(inner["tunnel"]) == ["target", "request_transforms"]
 
 

@@ -212,12 +212,10 @@ def test_all_problems_are_told_in_one_run() -> None:
     "yaml",
     [
         "proxy: {workers: auto}",
-        "management: {listen: ':9092'}",
         "control_plane: {poll_interval: 10s}",
         "mcp: {servers: []}",
         "mcp_gateway: {listen: a}",
         "postgres: {listen: a}",
-        "audit: {}",
         "limits: {}",
     ],
 )

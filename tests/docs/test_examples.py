@@ -9,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from iron_proxy.config.loading import examine_config
+from iron_proxy.inspection.examination import examine
 from iron_proxy.runtime.assemble import build_pipeline
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -26,6 +27,7 @@ def test_an_example_configuration_loads_without_a_complaint(name: str, monkeypat
     pipeline = build_pipeline(config, {})
 
     assert problems.errors + problems.warnings == []
+    assert list(examine(config, problems, pipeline, reads_files=False)) == []
     assert not pipeline.denies_everything
 
 

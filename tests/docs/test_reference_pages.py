@@ -1,6 +1,7 @@
 """What exists has a place in the reference, and what the pages show works."""
 
 import json
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ from tests.docs.configured_keys import keys_read_by
 from tests.docs.pages import REFERENCE, ROOT, anchors, fenced_blocks, links, markdown_files, mentions, text_of
 from tests.structure.source_tree import PACKAGE
 
+from iron_proxy.audit.emitter import Condition
 from iron_proxy.audit.envelopes import seed_envelope, v046_envelope
+from iron_proxy.audit.otlp_queue import ExportCondition
+from iron_proxy.audit.otlp_settings import VARIABLES
 from iron_proxy.audit.record import EventRecord, RequestRecord
 from iron_proxy.config import environment, reading
 from iron_proxy.config.loading import examine_config
+from iron_proxy.management.metrics_page import MetricsPage, Readings
+from iron_proxy.management.request_metrics import NOTES, RequestMetrics
 from iron_proxy.runtime.assemble import build_pipeline
 from iron_proxy.secret_sources.registry import BUILDERS, LATER_TYPES
 from iron_proxy.transforms.registry import BUILT_IN, NOT_YET
@@ -135,7 +141,7 @@ def test_a_list_of_transforms_in_a_page_loads(block: str, tmp_path: Path, monkey
 
 @pytest.mark.parametrize(
     ("number", "envelope"),
-    [(0, seed_envelope), (1, seed_envelope), (2, v046_envelope)],
+    [(0, seed_envelope), (1, seed_envelope), (3, v046_envelope)],
     ids=["seed", "seed, passed through", "v0.46"],
 )
 def test_the_records_that_the_audit_page_shows_have_the_keys_that_are_written(number: int, envelope: Any) -> None:
@@ -144,6 +150,13 @@ def test_the_records_that_the_audit_page_shows_have_the_keys_that_are_written(nu
     record = RequestRecord(**({"response_transforms": []} | flat))
 
     assert list(json.loads(envelope(record))) == list(shown)
+
+
+@pytest.mark.parametrize("envelope", [seed_envelope, v046_envelope], ids=["seed", "v0.46"])
+def test_the_event_that_the_audit_page_shows_has_the_keys_that_are_written(envelope: Any) -> None:
+    shown = json.loads(fenced_blocks(reference("audit-log.md"), "json")[2])
+
+    assert list(json.loads(envelope(EventRecord(**shown)))) == list(shown)
 
 
 def test_every_configuration_key_has_a_line_in_the_example_file() -> None:
@@ -159,3 +172,21 @@ def problems_of(text: str, folder: Path) -> list[str]:
     config, problems = examine_config(str(file), {})
     build_pipeline(config, {})
     return problems.errors + problems.warnings
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_every_variable_of_the_export_is_on_the_environment_page(variable: str) -> None:
+    assert mentions(reference("environment.md"), variable)
+
+
+def test_the_metrics_on_the_page_are_those_that_there_are() -> None:
+    readings = Readings(1, 0, 0, 0, 0, 0, 0, Condition(0, 0, 0, 0, False), ExportCondition(0, 0, 0, 0))
+    families = MetricsPage(RequestMetrics(), lambda: readings).collect()
+    names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+
+    assert set(re.findall(r"^\| `(iron_proxy_\w+)` \|", reference("metrics.md"), re.MULTILINE)) == names
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_every_note_that_is_counted_is_on_the_metrics_page(note: str) -> None:
+    assert mentions(reference("metrics.md"), note)

@@ -93,6 +93,10 @@ class MemoryStream:
             return
         self._end_callback = callback
 
+    def extra(self, name: str) -> object:
+        """There is no transport to know anything of."""
+        return None
+
     def close(self) -> None:
         self.is_closed = True
         self._end_callback = None

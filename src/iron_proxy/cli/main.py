@@ -1,15 +1,52 @@
 """Choose the sub-command. Imports of each happen only when it is chosen: `iron-proxy --version` must cost nothing."""
 
+import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
 # 0 normal stop, 1 failed at start or later, 2 usage or configuration (docs/reference/command-line.md).
 OK, FAILURE, USAGE = 0, 1, 2
 
+# Each command's module in this folder, imported when it is chosen.
+_MODULES = {
+    "run": "run",
+    "generate-ca": "generate_ca",
+    "demo": "demo",
+    "init": "init",
+    "check": "check",
+    "explain": "explain",
+    "schema": "schema",
+    "reload": "reload",
+    "secrets": "secrets",
+    "audit": "audit",
+    "logs": "logs",
+    "learn": "learn",
+    "replay": "replay",
+    "env": "env",
+    "doctor": "doctor",
+    "nft": "nft",
+    "tproxy": "tproxy",
+}
+
 
 def main() -> None:
     """The console script."""
+    _occupy_standard_descriptors()
     sys.exit(run(sys.argv[1:]))
+
+
+def _occupy_standard_descriptors() -> None:
+    """
+    Where standard error is closed, the next socket would get its number, and a client what we log.
+
+    What takes its place cannot be written to: whoever needs the log learns that there is none.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)       # the lowest free number, which is this one
 
 
 def run(arguments: list[str]) -> int:
@@ -24,23 +61,12 @@ def run(arguments: list[str]) -> int:
 
 def _command(word: str) -> Callable[[list[str]], int] | None:
     """The sub-command that the first argument names; None means the default, serving."""
-    match word:
-        case "version" | "--version" | "-version" | "-v":
-            return _print_version
-        case "generate-ca":
-            from iron_proxy.cli.generate_ca import run as generate_ca
-
-            return generate_ca
-        case "demo":
-            from iron_proxy.cli.demo import run as demo
-
-            return demo
-        case "secrets":
-            from iron_proxy.cli.secrets import run as secrets
-
-            return secrets
-        case _:
-            return None if word.startswith("-") else _unknown(word)
+    if word in ("version", "--version", "-version", "-v"):
+        return _print_version
+    if word not in _MODULES:
+        return None if word.startswith("-") else _unknown(word)
+    command: Callable[[list[str]], int] = import_module(f"iron_proxy.cli.{_MODULES[word]}").run
+    return command
 
 
 def _print_version(arguments: list[str]) -> int:
@@ -53,7 +79,7 @@ def _print_version(arguments: list[str]) -> int:
 def _unknown(word: str) -> Callable[[list[str]], int]:
     def refuse(arguments: list[str]) -> int:
         print(
-            f'error: unknown command "{word}" (commands: generate-ca, version, demo, secrets; to serve: -config FILE)',
+            f'error: unknown command "{word}" (commands: {", ".join([*_MODULES, "version"])}; to serve: -config FILE)',
             file=sys.stderr,
         )
         return USAGE

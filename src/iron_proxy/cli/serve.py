@@ -7,6 +7,7 @@ are read before anything heavy is imported.
 
 import logging
 import os
+import signal
 import sys
 
 from iron_proxy.certs.ca_files import CAFiles, read_ca_files
@@ -27,9 +28,20 @@ FLAGS = FlagSet(
 
 COMMANDS = """\
 Other commands:
+  iron-proxy run -- COMMAND  start a program that can reach nothing but the proxy; needs no root (-h for its flags)
   iron-proxy generate-ca     make a CA certificate and key (-h for its flags)
   iron-proxy demo            see the proxy at work on this machine; nothing to configure
+  iron-proxy init            write a configuration for the programs that will use the proxy
+  iron-proxy check           tell what is wrong or doubtful in a configuration
+  iron-proxy explain         tell what would happen to a request: iron-proxy explain GET https://host/path
+  iron-proxy schema          print the JSON Schema of configurations, for editors
+  iron-proxy reload          tell a running proxy to read its configuration again
   iron-proxy secrets check   ask every source of a configuration for its secret, and tell how that went
+  iron-proxy audit verify    tell whether an audit log is whole; audit keygen makes the keys to sign one
+  iron-proxy env             print the variables that make programs trust the CA and use the proxy
+  iron-proxy doctor          start the clients of this machine through a proxy, and tell what each of them lacks
+  iron-proxy nft             print firewall rules that leave workloads no way but the proxy
+  iron-proxy tproxy up|down  take connections to the proxy by TPROXY, with rules and routes; or end that
   iron-proxy version         print the version
 
 Environment variables IRON_* override keys of the file: docs/reference/environment.md"""
@@ -52,9 +64,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _load_and_serve(path: str) -> int:
+    # Until there is somebody to obey it: then it comes, and what is read below is read again.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
     try:
         config, problems = examine_config(path or None, os.environ)
-        return _serve(config, problems, None if problems.errors else _read_ca(config.tls))
+        return _serve(path or None, config, problems, None if problems.errors else _read_ca(config.tls))
     except ConfigError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
@@ -62,6 +76,8 @@ def _load_and_serve(path: str) -> int:
     except IronProxyError as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILURE
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
 
 
 def _read_ca(tls: TLSConfig) -> CAFiles | None:
@@ -71,21 +87,24 @@ def _read_ca(tls: TLSConfig) -> CAFiles | None:
     return read_ca_files(tls.ca_cert, tls.ca_key)
 
 
-def _serve(config: Config, problems: Problems, ca_files: CAFiles | None) -> int:
+def _serve(path: str | None, config: Config, problems: Problems, ca_files: CAFiles | None) -> int:
     # Heavy from here on: cryptography, the event loop, the protocols.
-    from iron_proxy.audit.emitter import write_to
     from iron_proxy.proxy.client_identity import build_identities
     from iron_proxy.runtime.assemble import build_pipeline
+    from iron_proxy.runtime.audit_part import standard_error
+    from iron_proxy.runtime.hardening import harden_process
     from iron_proxy.runtime.last_wall import LAST_WALL
+    from iron_proxy.runtime.policy_reading import Origin
     from iron_proxy.runtime.process_log import report, start_logging
     from iron_proxy.runtime.serving import serve_until_signal
     from iron_proxy.secret_sources.registry import SourceContext
 
-    start_logging(config.log.level, LAST_WALL.before(write_to(2)))
+    harden_process()
+    start_logging(config.log.level, LAST_WALL.before(standard_error().put_beside))
     pipeline = build_pipeline(config, os.environ)
     clients = build_identities(config.clients, SourceContext(os.environ))
     problems.raise_if_any()                       # the file's and the transforms', all at once
     for warning in problems.warnings:
         report(logging.WARNING, warning)
-    serve_until_signal(config, pipeline, ca_files, clients)
+    serve_until_signal(config, pipeline, ca_files, clients, Origin(path, os.environ))
     return OK

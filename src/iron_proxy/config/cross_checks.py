@@ -16,18 +16,27 @@ from iron_proxy.config.section import Section
 _Listener = tuple[str, str, ListenAddress]
 
 
-def check_config(config: Config, blocks: Mapping[str, Section]) -> None:
-    """Note every contradiction on the section where it can be mended."""
-    if config.dns.enabled and config.dns.proxy_ip is None:
+def check_config(config: Config, blocks: Mapping[str, Section], *, in_session: bool = False) -> None:
+    """
+    Note every contradiction on the section where it can be mended.
+
+    `in_session`: for `iron-proxy run`, whose listeners are where no other program's are, and which makes a CA where
+    none is named. What is missing or taken for serving is none of its business.
+    """
+    terminates_tls = config.proxy.https_listen is not None or config.proxy.tunnel_listen is not None
+    if in_session:
+        terminates_tls = config.tls.ca_cert is not None or config.tls.ca_key is not None
+    elif config.dns.enabled and config.dns.proxy_ip is None and config.dns.proxy_ip6 is None:
         remedy = "the IPv4 address where clients reach iron-proxy (or set IRON_DNS_PROXY_IP, or dns.enabled: false)"
         blocks["dns"].problem("proxy_ip", f"is required; {remedy}")
-    terminates_tls = config.proxy.https_listen is not None or config.proxy.tunnel_listen is not None
     if config.tls.mode == "mitm" and terminates_tls:
         _check_ca(config, blocks["tls"])
     if config.tls.mode == "sni-only" and config.tls.passthrough:
         blocks["tls"].problem("passthrough", "is for mode mitm: with sni-only all TLS is passed through")
-    _check_clients(config, blocks["proxy"])
-    _check_listeners(_listeners(config), blocks)
+    if not in_session:
+        _check_clients(config, blocks["proxy"])
+        _check_transparent(config, blocks["proxy"])
+        _check_listeners(_listeners(config), blocks)
 
 
 def _check_ca(config: Config, tls: Section) -> None:
@@ -47,6 +56,11 @@ def _check_clients(config: Config, proxy: Section) -> None:
                 client.section.problem("password", f"can be shown to the tunnel listener only, which is off; {remedy}")
 
 
+def _check_transparent(config: Config, proxy: Section) -> None:
+    if config.proxy.transparent != "off" and config.proxy.http_listen is config.proxy.https_listen is None:
+        proxy.problem("transparent", "is for http_listen and https_listen, which are both off")
+
+
 def _listeners(config: Config) -> list[_Listener]:
     # DNS is not among them: it is served over UDP first, and upstream lets it share a number with a TCP listener.
     all_of_them = (
@@ -54,6 +68,7 @@ def _listeners(config: Config) -> list[_Listener]:
         ("proxy", "https_listen", config.proxy.https_listen),
         ("proxy", "tunnel_listen", config.proxy.tunnel_listen),
         ("metrics", "listen", config.metrics.listen),
+        ("management", "listen", config.management.listen),
     )
     return [(block, key, address) for block, key, address in all_of_them if address is not None]
 

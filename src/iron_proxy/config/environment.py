@@ -64,6 +64,7 @@ OVERRIDES = (
     Override("IRON_TLS_CERT_CACHE_SIZE", "tls", "cert_cache_size", _as_int),
     Override("IRON_TLS_LEAF_CERT_EXPIRY_HOURS", "tls", "leaf_cert_expiry_hours", _as_int),
     Override("IRON_METRICS_LISTEN", "metrics", "listen"),
+    Override("IRON_MANAGEMENT_LISTEN", "management", "listen"),
     Override("IRON_LOG_LEVEL", "log", "level"),
     # Of two spellings the later one here counts: upper case, as in Go.
     Override("http_proxy", "upstream_proxy", "http_proxy"),
@@ -76,7 +77,6 @@ OVERRIDES = (
 
 # Recognised and refused: whoever sets one expects what it switches on.
 NOT_AVAILABLE = (
-    "IRON_MANAGEMENT_LISTEN",
     "IRON_CONTROL_PLANE_POLL_INTERVAL",
     "IRON_PROXY_TOKEN",  # managed mode
 )

@@ -54,19 +54,25 @@ def load_config(
 
 
 def examine_config(
-    path: str | None, environment: Mapping[str, str], read_file: ReadFile = read_config_file
+    path: str | None,
+    environment: Mapping[str, str],
+    read_file: ReadFile = read_config_file,
+    *,
+    in_session: bool = False,
 ) -> tuple[Config, Problems]:
     """
     Like `load_config`, but the problems are handed over, so that those of the transforms can be told along with them.
 
-    The configuration is usable only if there are none. Raises ConfigError for a file that cannot be read or parsed.
+    `in_session`: for `iron-proxy run`, which brings a CA, an address and listeners; what only serving needs may be left
+    out. The configuration is usable only if there are no problems. Raises ConfigError for a file that cannot be read or
+    parsed.
     """
     if not path:
         problems = Problems(ENVIRONMENT)
-        return read_config(Section(None, "", problems), environment), problems
+        return read_config(Section(None, "", problems), environment, in_session=in_session), problems
     problems = Problems(path)
     root = parse_config(_read_text(path, read_file), path, problems)
-    return read_config(root, environment), problems
+    return read_config(root, environment, in_session=in_session), problems
 
 
 def parse_config(text: str, source: str, problems: Problems | None = None) -> Section:

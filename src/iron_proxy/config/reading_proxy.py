@@ -35,6 +35,7 @@ def read_proxy(section: Section, upstream_proxy: Section) -> schema.ProxyConfig:
         ),
         upstream_deny_cidrs=_deny_cidrs(section),
         default_action=cast("schema.DefaultAction", section.choice("default_action", ("deny", "allow"), "deny")),
+        denial_body=cast("schema.DenialBody", section.choice("denial_body", ("empty", "explain"), "empty")),
         upstream_proxy=_upstream_proxy(upstream_proxy),
         upstream_tls=read_upstream_tls(section.section_or_empty("upstream_tls")),
         http2=cast("schema.HTTP2", section.choice("http2", ("both", "clients", "upstreams", "off"), "both")),
@@ -44,6 +45,7 @@ def read_proxy(section: Section, upstream_proxy: Section) -> schema.ProxyConfig:
         ),
         websocket_max_duration=section.duration("websocket_max_duration", 0.0, positive=True) or None,
         require_client=section.boolean("require_client"),
+        transparent=cast("schema.Transparent", section.choice("transparent", ("off", "tproxy", "redirect"), "off")),
     )
     if section.text("workers") not in ("", "1"):
         section.problem("workers", "not available in this version; leave it out or write 1")

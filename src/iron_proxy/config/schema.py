@@ -20,6 +20,8 @@ DEFAULT_HTTP_LISTEN: Final = ":80"
 DEFAULT_HTTPS_LISTEN: Final = ":443"
 # Upstream's choice; the custom of Prometheus, which scrapes it.
 DEFAULT_METRICS_LISTEN: Final = ":9090"
+# Upstream's name; where the management API's key is, unless the configuration says otherwise.
+DEFAULT_API_KEY_ENV: Final = "IRON_MANAGEMENT_API_KEY"
 # 1 MiB: API calls with their JSON fit, while a hundred uploads at once cannot exhaust the memory.
 DEFAULT_MAX_REQUEST_BODY_BYTES: Final = 1024 * 1024
 # Language models think for a while before the first byte; longer than this, and most clients have given up.
@@ -32,26 +34,41 @@ DEFAULT_LEAF_CERT_EXPIRY_HOURS: Final = 72
 MAX_LEAF_CERT_EXPIRY_HOURS: Final = 876_000
 # Long enough for a chat that nobody types in, short enough that a client that vanished without a word is let go.
 DEFAULT_WEBSOCKET_IDLE_TIMEOUT: Final = 3600.0
+# A program's start asks for tens of names, and answers are kept; a tunnel through DNS needs hundreds of new names a
+# minute to carry some kilobytes.
+DEFAULT_LOOKUPS_PER_MINUTE: Final = 300
 # The only protocol of upgrades that browsers and SDKs use; others are the operator's to name.
 DEFAULT_UPGRADES: Final = ("websocket",)
 # Older versions are broken, and no public API needs them any more.
 DEFAULT_MIN_TLS_VERSION: Final = "1.2"
+# 100 MiB: some 200,000 requests, and no editor chokes on it.
+DEFAULT_AUDIT_MAX_SIZE: Final = 100 * 1024 * 1024
+# With the newest 1.1 GiB at most.
+DEFAULT_AUDIT_KEEP: Final = 10
+# What somebody could do to a line before a signature covers it, and what a signature a minute costs: next to nothing.
+DEFAULT_AUDIT_SIGN_INTERVAL: Final = 60.0
 # What a negative `cert_cache_size` means.
 UNLIMITED: Final = 2**63 - 1
 
 LogLevel = Literal["debug", "info", "warn", "error"]
 AuditSchema = Literal["seed", "v0.46"]
+AuditOutput = Literal["stderr", "file", "both"]
+AuditMode = Literal["relaxed", "strict"]
 DefaultAction = Literal["deny", "allow"]
+DenialBody = Literal["empty", "explain"]
+DNSMode = Literal["intercept", "strict"]
 TLSMode = Literal["mitm", "sni-only"]
 TLSVersion = Literal["1.2", "1.3"]
 # The sides on which HTTP/2 is offered.
 HTTP2 = Literal["both", "clients", "upstreams", "off"]
+# How the kernel brings connections to the listeners that were not for them.
+Transparent = Literal["off", "tproxy", "redirect"]
 Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class DNSRecordConfig:
-    """One entry of `dns.records`, in canonical spelling. `type` is `A` or `CNAME`."""
+    """One entry of `dns.records`, in canonical spelling. `type` is `A`, `AAAA`, `CNAME` or `TXT`."""
 
     name: str
     type: str
@@ -60,13 +77,17 @@ class DNSRecordConfig:
 
 @dataclass(frozen=True, slots=True)
 class DNSConfig:
-    """`dns:`. When enabled, `listen` and `proxy_ip` are there."""
+    """`dns:`. When enabled, `listen` and one of `proxy_ip` and `proxy_ip6` are there."""
 
     enabled: bool = True
     listen: ListenAddress | None = field(default_factory=lambda: ListenAddress.parse(DEFAULT_DNS_LISTEN))
     proxy_ip: str | None = None
+    proxy_ip6: str | None = None
+    # Strict: names that no rule could allow do not exist.
+    mode: DNSMode = "intercept"
     upstream_resolver: ResolverAddress | None = None  # None is the operating system's
     passthrough: tuple[str, ...] = ()  # patterns: lower case, no trailing dot
+    lookups_per_minute: int | None = DEFAULT_LOOKUPS_PER_MINUTE  # of one client's passthrough names; None is no limit
     records: tuple[DNSRecordConfig, ...] = ()
 
 
@@ -117,6 +138,8 @@ class ProxyConfig:
     upstream_deny_cidrs: tuple[Network, ...] | None = None
     # What happens when no allowlist is configured.
     default_action: DefaultAction = "deny"
+    # What clients are told about a denial that have not asked for the reason.
+    denial_body: DenialBody = "empty"
     upstream_proxy: UpstreamProxyConfig = field(default_factory=UpstreamProxyConfig)
     upstream_tls: UpstreamTLSConfig = field(default_factory=UpstreamTLSConfig)
     http2: HTTP2 = "both"
@@ -126,6 +149,8 @@ class ProxyConfig:
     websocket_max_duration: float | None = None
     # Whether requests of none of `clients` are refused.
     require_client: bool = False
+    # Of the HTTP and HTTPS listeners; clients of the tunnel listener speak to it on purpose.
+    transparent: Transparent = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +198,36 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ManagementConfig:
+    """`management:`. None is off. The key is in the file if there is one, else in the variable."""
+
+    listen: ListenAddress | None = None
+    api_key_env: str = DEFAULT_API_KEY_ENV
+    api_key_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """`log:`."""
 
     level: LogLevel = "info"
     audit_schema: AuditSchema = "seed"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditConfig:
+    """`audit:`. `file` is there whenever `output` names one; sizes in bytes, times in seconds."""
+
+    output: AuditOutput = "stderr"
+    file: str | None = None
+    max_size: int | None = DEFAULT_AUDIT_MAX_SIZE  # None is no limit
+    keep: int = DEFAULT_AUDIT_KEEP
+    mode: AuditMode = "relaxed"
+    sync: bool = False
+    session_records: bool = False
+    chain: bool = False
+    sign_key: str | None = None
+    sign_interval: float = DEFAULT_AUDIT_SIGN_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,4 +240,6 @@ class Config:
     clients: tuple[ClientConfig, ...] = ()
     transforms: tuple[TransformConfig, ...] = ()
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    management: ManagementConfig = field(default_factory=ManagementConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)

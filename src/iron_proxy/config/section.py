@@ -9,7 +9,7 @@ that nobody asked for.
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -198,6 +198,10 @@ class Section:
                 self.problems.error(node.start_mark.line + 1, path, "must be a mapping")
         return result
 
+    def plain(self) -> dict[str, Any]:
+        """All of it in the words of the file, as mappings, lists and strings. Nothing counts as asked for."""
+        return {key: _plain(node) for key, node in self._values.items()}
+
     def keys(self) -> list[str]:
         """Every key that is present, asked for or not."""
         return [*self._values]
@@ -264,6 +268,12 @@ class Section:
 
     def _line_of(self, key: str | None) -> int | None:
         return abs(self._lines[key]) if key is not None and key in self._lines else self.line
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node, MappingNode):
+        return {str(key.value): _plain(value) for key, value in node.value}
+    return [_plain(each) for each in node.value] if isinstance(node, SequenceNode) else str(node.value)
 
 
 def _parse_integer(text: str) -> int | None:

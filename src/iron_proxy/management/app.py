@@ -1,14 +1,13 @@
-"""The pages of `metrics.listen`: `/healthz`. Imported once the proxy serves: it takes longer than all the rest."""
+"""The pages of `metrics.listen`: `/healthz`, `/metrics`. Imported once the proxy serves: that takes longest of all."""
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from iron_proxy.management.metrics_page import CONTENT_TYPE
 
 # Any method, as upstream answers: probes send HEAD, GET and now and then POST.
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
@@ -22,39 +21,13 @@ async def _not_found(request: Request, error: Exception) -> PlainTextResponse:
     return PlainTextResponse("404 page not found\n", 404)
 
 
-def build_app() -> Starlette:
-    """The ASGI application."""
+def build_app(render_metrics: Callable[[], bytes]) -> Starlette:
+    """The ASGI application. `render_metrics` is asked for the text of `/metrics`, each time anew."""
+
+    async def metrics(request: Request) -> Response:
+        return Response(render_metrics(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+
     return Starlette(
-        routes=[Route("/healthz", _healthz, methods=_METHODS)], exception_handlers={404: _not_found}
+        routes=[Route("/healthz", _healthz, methods=_METHODS), Route("/metrics", metrics, methods=["GET"])],
+        exception_handlers={404: _not_found},
     )
-
-
-class PageServer(uvicorn.Server):
-    """uvicorn on a socket that is already bound, leaving signals to `runtime/lifecycle.py`."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        # Few pages, small requests, nobody in a hurry: a low cap keeps a scanner from filling the process.
-        super().__init__(
-            uvicorn.Config(
-                build_app(),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                http="h11",
-                ws="none",
-                limit_concurrency=64,
-                timeout_keep_alive=5,
-                timeout_graceful_shutdown=1,
-                server_header=False,
-            )
-        )
-        self._socket = sock
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take none."""
-        yield
-
-    async def run_pages(self) -> None:
-        """Serve until `should_exit`."""
-        await self.serve(sockets=[self._socket])

@@ -51,6 +51,7 @@ class ClientIdentities:
 
     def __init__(self, clients: Iterable[Client] = ()) -> None:
         self._by_username: dict[bytes, Client] = {}
+        clients = tuple(clients)
         # For each prefix length the networks by number, the longest prefix first.
         networks: dict[tuple[int, int], dict[int, Client]] = {}
         for client in clients:
@@ -60,6 +61,7 @@ class ClientIdentities:
                 shift = network.max_prefixlen - network.prefixlen
                 networks.setdefault((network.version, shift), {})[int(network.network_address) >> shift] = client
         self._networks = sorted(networks.items(), key=lambda item: item[0][1])
+        self._names = frozenset(client.name for client in clients)
         self._owner_of_host = lru_cache(maxsize=_ADDRESSES_REMEMBERED)(self._find_owner)
         # Digests are compared, not passwords: their length is the same whatever was guessed, and a key of this process
         # makes them worthless elsewhere.
@@ -71,6 +73,10 @@ class ClientIdentities:
     def takes_credentials(self) -> bool:
         """Whether any client has a password. If none has, Proxy-Authorization is left to the transforms."""
         return bool(self._by_username)
+
+    def includes(self, name: str) -> bool:
+        """Whether there is a client of this name: one that was told apart earlier may be gone after a reload."""
+        return name in self._names
 
     def by_address(self, peer: str) -> str:
         """

@@ -7,17 +7,21 @@ the connection. Called where `ClientConnection` is, once ALPN has chosen h2.
 
 import asyncio
 import logging
+from time import monotonic
 
 from iron_proxy.audit.record import EventRecord, timestamp
 from iron_proxy.errors import ClientDisconnected, ClientTimeout, IronProxyError
+from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http2.events import Event, RequestReceived, StreamRefused
 from iron_proxy.protocols.http2.frames import ErrorCode
 from iron_proxy.protocols.http2.limits import MAX_CONCURRENT_STREAMS
 from iron_proxy.protocols.http2.server import Http2Server
 from iron_proxy.proxy import timeouts
+from iron_proxy.proxy.connection import client_name
 from iron_proxy.proxy.http2_request import Http2Request
 from iron_proxy.proxy.services import Services
+from iron_proxy.proxy.sight import RequestSight, Sight
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
 from iron_proxy.streams.http2_session import Http2Session
 from iron_proxy.streams.tls_stream import TLSStream
@@ -35,15 +39,25 @@ class Http2ClientConnection(Http2Session[Http2Request]):
     core: Http2Server
 
     def __init__(
-        self, stream: TLSStream, services: Services, *, server_name: str, tunnel: Tunnel | None = None
+        self,
+        stream: TLSStream,
+        services: Services,
+        *,
+        server_name: str,
+        tunnel: Tunnel | None = None,
+        original_destination: Target | None = None,
     ) -> None:
         super().__init__(stream, Http2Server("https"), timeouts.WRITE)
-        self.services = services
+        self.services = services = services.newest
         self.server_name = server_name
         self.tunnel = tunnel
-        self.client_name = services.snapshot.clients.by_address(stream.peer) if tunnel is None else tunnel.client_name
+        self.original_destination = original_destination
+        self.client_name = client_name(services, stream.peer, tunnel)
+        self.since = monotonic()
         self._exchanges: asyncio.TaskGroup | None = None
         self._running = 0                     # exchanges, those of streams that were reset included
+        self._frames_seen = 0
+        self._frame_since: float | None = None     # what is incomplete has been so since then
         self._is_broken_off = False           # the client broke the rules
         self._is_leaving = False              # GOAWAY was sent: what is open is finished, nothing else is begun
 
@@ -75,11 +89,31 @@ class Http2ClientConnection(Http2Session[Http2Request]):
                     if not await self.read_frames(timeout):
                         return
                 except StreamTimeout:
-                    if not self._running:      # an open stream has deadlines of its own
+                    if not self._running and self._frame_since is None:      # an open stream has deadlines of its own
                         return
-                timeout = timeouts.IDLE
+                timeout = self._patience()
+                if timeout <= 0:
+                    self._break_off("a request head was not complete in time")
+                    return
         except (StreamReset, IronProxyError):
             return
+
+    def _patience(self) -> float:
+        """
+        How long the next bytes may take.
+
+        A head, and whatever else belongs to no stream's body, has as long as a head in HTTP/1, all of it: it holds up
+        all that would come behind it.
+        """
+        core, now = self.core, self.loop.time()
+        is_incomplete = core.is_mid_head or (core.held_bytes > 0 and not self._running)
+        if not is_incomplete or core.completed_frames != self._frames_seen:
+            self._frames_seen, self._frame_since = core.completed_frames, None
+        if not is_incomplete:
+            return timeouts.IDLE
+        if self._frame_since is None:
+            self._frame_since = now
+        return self._frame_since + timeouts.REQUEST_HEAD - now
 
     def _say_goodbye(self) -> None:
         if not self.core.has_failed:
@@ -103,17 +137,23 @@ class Http2ClientConnection(Http2Session[Http2Request]):
             self.core.reset(request.id, ErrorCode.REFUSED_STREAM)     # not begun: the client may ask elsewhere
             return
         if self._running >= MAX_EXCHANGES or self._is_broken_off:
-            self._break_off()
+            self._break_off("the client resets streams faster than they can be ended")
             request.client_has_left()          # only its record is left to do
         self._running += 1
         self.add(request)
         request.task = self._exchanges.create_task(self._exchange(request), name=f"stream {request.id}")
 
-    def _break_off(self) -> None:
+    def take_newest(self) -> None:
+        """Of a configuration that was replaced since the last request: the next one is judged by the new one."""
+        if self.services.process.newest is not self.services:
+            self.services = self.services.newest
+            self.client_name = client_name(self.services, self.stream.peer, self.tunnel)
+
+    def _break_off(self, reason: str) -> None:
         if self._is_broken_off:
             return
         self.core.go_away(ErrorCode.ENHANCE_YOUR_CALM)
-        self.connection_failed("the client resets streams faster than they can be ended")
+        self.connection_failed(reason)
         self.flush()
         self.stream.close()
 
@@ -134,6 +174,10 @@ class Http2ClientConnection(Http2Session[Http2Request]):
     def stream_reset(self, stream: Http2Request, code: int) -> None:
         """The client has no more use for a request."""
         stream.client_has_left()
+
+    def stream_failed(self, stream: Http2Request, error: IronProxyError) -> None:
+        """The client broke a rule on a stream: nobody can be answered there any more."""
+        stream.client_broke_rule(error)
 
     def doubt(self, since: float) -> None:
         """The connection has a deadline of its own for that."""
@@ -170,3 +214,18 @@ class Http2ClientConnection(Http2Session[Http2Request]):
         self.flush()
         if not self._running:
             self.stream.close()
+
+    def sight(self) -> Sight:
+        """For whoever looks at the process."""
+        lives = [request.life for request in self.streams.values() if request.life is not None]
+        return Sight(
+            "http/2",
+            self.stream.peer,
+            monotonic() - self.since,
+            self.stream.extra("socket"),
+            client=self.client_name,
+            target=self.server_name if self.tunnel is None else str(self.tunnel.target),
+            is_tunnel=self.tunnel is not None,
+            generation=self.services.snapshot.generation,
+            requests=tuple(map(RequestSight.of, lives)),
+        )

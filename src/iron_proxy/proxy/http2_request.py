@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from iron_proxy.errors import ClientDisconnected, ClientError, ClientTimeout, IronProxyError
+from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Pair
 from iron_proxy.messages.response import Response, plain_text
@@ -18,6 +19,7 @@ from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
 from iron_proxy.protocols.http2.frames import ErrorCode
 from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.handler import handle
+from iron_proxy.proxy.request_life import RequestLife
 from iron_proxy.proxy.services import Services
 from iron_proxy.streams.http2_stream import Http2Stream
 
@@ -49,12 +51,15 @@ class Http2Request(Http2Stream):
         self.peer = connection.stream.peer
         self.server_name = connection.server_name
         self.tunnel: Tunnel | None = connection.tunnel
+        self.original_destination: Target | None = connection.original_destination
         self.client_name = connection.client_name
         self.never_indexed = never_indexed
         self.task: asyncio.Task[None] | None = None
+        self.life: RequestLife | None = None
         self.keep_alive = True                # of no consequence here; the handler sets it for both versions
         self.response_started = False
         self.client_left = False
+        self.violation: ClientError | None = None
         self._head = head
         self._error = error
         self._has_begun = False
@@ -71,8 +76,10 @@ class Http2Request(Http2Stream):
     async def serve(self) -> None:
         """Serve the request; then end what is still open of the stream."""
         self._has_begun = True
+        self.connection.take_newest()
+        self.services, self.client_name = self.connection.services, self.connection.client_name
         if self.client_left and self._error is None:     # reset before we came to it: only its record is left to do
-            self._error = ClientDisconnected("the client went away")
+            self._error = self.violation or ClientDisconnected("the client went away")
         await handle(self, self._head, self._error)
         if not self._response_ended:
             self.reset(ErrorCode.INTERNAL_ERROR)
@@ -82,7 +89,16 @@ class Http2Request(Http2Stream):
 
     def client_has_left(self) -> None:
         """The client reset the stream or is gone: its exchange ends."""
-        self.fail(ClientDisconnected("the client went away"))
+        self._give_up(ClientDisconnected("the client went away"))
+
+    def client_broke_rule(self, error: IronProxyError) -> None:
+        """The client broke a rule on the stream, which is reset: its exchange ends as well, for that reason."""
+        if isinstance(error, ClientError) and not self.client_left:
+            self.violation = error
+        self._give_up(error)
+
+    def _give_up(self, error: IronProxyError) -> None:
+        self.fail(error)
         if not self.client_left:
             self.client_left = True
             # Not before its first step, or it would leave no record; nor once all was said, or its record were wrong.
@@ -130,9 +146,16 @@ class Http2Request(Http2Stream):
         self.end(body.trailers)
 
     async def send_informational(self, head: ResponseHead) -> None:
-        """Pass on a 1xx (RFC 9113 section 8.1). 100 is answered by us."""
+        """
+        Pass on a 1xx (RFC 9113 section 8.1). 100 is answered by us.
+
+        No window bounds a head: a client that does not read must keep the next one at its upstream.
+        """
         if head.status not in (100, 101):
             self._send_head(head.status, head.pairs, end=False)
+            self.session.flush()
+            if self.session.is_congested:
+                await self.session.drain(self.write_timeout)
 
     async def answer(self, response: Response) -> None:
         """Send a short answer of our own."""

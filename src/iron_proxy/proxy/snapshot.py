@@ -21,6 +21,7 @@ class Snapshot:
     passthrough: tuple[HostPattern, ...] = ()
     clients: ClientIdentities = field(default_factory=ClientIdentities)
     require_client: bool = False                 # who is none of `clients` is refused
+    explains_denials: bool = False               # also to clients that have not asked for it
 
     def passes_through(self, host: str) -> bool:
         """Whether TLS for a host, in canonical form, goes to its upstream as it is."""

@@ -27,6 +27,11 @@ async def open_tunnel(client: ClientConnection) -> Tunnel | None:
 
     Bytes sent behind the handshake are kept for the inner protocol. Raises BadHandshake.
     """
+    with client.services.in_use():
+        return await _open_tunnel(client)
+
+
+async def _open_tunnel(client: ClientConnection) -> Tunnel | None:
     snapshot = client.services.snapshot
     required = snapshot.require_client
     if required and not client.client_name and not snapshot.clients.takes_credentials:

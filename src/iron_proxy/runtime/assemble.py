@@ -3,51 +3,43 @@
 import logging
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import sys
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 
-from iron_proxy.audit.emitter import AuditEmitter, write_to
-from iron_proxy.audit.envelopes import ENVELOPES
-from iron_proxy.audit.record import EventRecord, timestamp
+from iron_proxy.audit.emitter import AuditEmitter
+from iron_proxy.audit.otlp_queue import ExportQueue
 from iron_proxy.certs.authority import CertificateAuthority
 from iron_proxy.certs.ca_files import CAFiles
 from iron_proxy.certs.leaf_cache import LeafCache
 from iron_proxy.config.addresses import ListenAddress
-from iron_proxy.config.schema import Config
-from iron_proxy.dns.answers import Zone
-from iron_proxy.dns.forwarding import Forwarder
-from iron_proxy.dns.server import DNSServer
+from iron_proxy.config.schema import Config, Transparent
 from iron_proxy.errors import BadHandshake, StartupError
 from iron_proxy.listeners.accept import Listener
-from iron_proxy.listeners.binding import bind_tcp, bind_udp, is_local_address
+from iron_proxy.listeners.binding import bind_tcp, is_local_address
 from iron_proxy.listeners.http import HTTPListener
 from iron_proxy.listeners.https import HTTPSListener
+from iron_proxy.listeners.transparent import TransparentListener
 from iron_proxy.listeners.tunnel import TunnelListener
+from iron_proxy.management.request_metrics import RequestMetrics
 from iron_proxy.matching.host_patterns import HostPattern
 from iron_proxy.pipeline.pipeline import Pipeline
 from iron_proxy.pipeline.transform import TransformContext
 from iron_proxy.proxy.client_identity import ClientIdentities
-from iron_proxy.proxy.services import Leaves, Services
+from iron_proxy.proxy.services import Leaves, Process, Services
 from iron_proxy.proxy.snapshot import Snapshot
-from iron_proxy.runtime.last_wall import LAST_WALL
+from iron_proxy.runtime.audit_part import build_audit
+from iron_proxy.runtime.dns_part import DNSPart, bind_dns
 from iron_proxy.runtime.process_log import report
+from iron_proxy.streams.original_destination import ReadDestination, destination_of_redirect, destination_of_tproxy
 from iron_proxy.transforms.registry import build_transforms
 from iron_proxy.upstream.deny_list import DenyList, readings_of
 from iron_proxy.upstream.dialer import Dialer
 from iron_proxy.upstream.outbound_proxy import OutboundProxies
 from iron_proxy.upstream.pool import Http2Use, Pool
+from iron_proxy.upstream.recent_dials import RecentDials
 from iron_proxy.upstream.resolver import Resolver, SystemResolver, UpstreamResolver
 from iron_proxy.upstream.trust import UpstreamTrust
-
-
-@dataclass(slots=True)
-class DNSPart:
-    """The DNS server and the sockets it will answer on."""
-
-    server: DNSServer
-    datagrams: list[socket.socket]
-    streams: list[socket.socket]
 
 
 @dataclass(slots=True)
@@ -59,46 +51,91 @@ class Assembly:
     dns: DNSPart | None
     pages: socket.socket | None                  # metrics.listen
     listen_texts: dict[str, str]                 # as configured, for the start-up line
+    management: socket.socket | None = None      # management.listen
+    own: "OwnListeners" = field(default_factory=lambda: OwnListeners())
+    recent_dials: RecentDials | None = None
+    export: ExportQueue | None = None            # of audit records, by OTLP
+    request_metrics: RequestMetrics = field(default_factory=RequestMetrics)
 
 
 def assemble(
     config: Config, pipeline: Pipeline, ca_files: CAFiles | None, clients: ClientIdentities | None = None
 ) -> Assembly:
     """Build and bind everything. Raises StartupError. Must run inside the event loop."""
-    audit = AuditEmitter(ENVELOPES[config.log.audit_schema], LAST_WALL.before(write_to(2)))
-    snapshot = Snapshot(
-        pipeline,
-        tls_mode=config.tls.mode,
-        passthrough=tuple(map(HostPattern.parse, config.tls.passthrough)),
-        clients=clients or ClientIdentities(),
-        require_client=config.proxy.require_client,
-    )
-    resolver = _resolver(config)
+    audit = build_audit(config.log, config.audit)
     own = OwnListeners()
+    recent_dials = None if config.proxy.transparent == "off" else RecentDials()
+    clients = clients or ClientIdentities()
+    services = build_services(config, pipeline, ca_files, clients, audit, own.includes, recent_dials)
+    listeners = bind_listeners(config, services, own, recent_dials)
+    pages = _bind_pages("metrics.listen", config.metrics.listen)
+    management = _bind_pages("management.listen", config.management.listen)
+    dns = bind_dns(config.dns, services)
+    own.add(listener.sock for listener in listeners)
+    own.add(sock for sock in (pages, management, *(dns.streams if dns is not None else ())) if sock is not None)
+    assembly = Assembly(services, listeners, dns, pages, _listen_texts(config), management, own, recent_dials)
+    if pages is not None:
+        audit.subscribe(assembly.request_metrics.take)
+    return assembly
+
+
+def build_services(
+    config: Config,
+    pipeline: Pipeline,
+    ca_files: CAFiles | None,
+    clients: ClientIdentities,
+    audit: AuditEmitter,
+    is_own_listener: Callable[[str, int], bool],
+    recent_dials: RecentDials | None = None,
+    *,
+    former: Services | None = None,
+    leaves: Leaves | None = None,
+) -> Services:
+    """
+    What connections share, without a socket. Raises StartupError.
+
+    For whoever has sockets of its own (`session/`) as well. `is_own_listener(address, port)` says where the dialer must
+    not connect to; `recent_dials` is filled by it, where connections are intercepted. For a reload: the services that
+    these will replace, and their leaves if nothing that makes them has changed.
+    """
+    snapshot = _snapshot(config, pipeline, clients, 1 if former is None else former.snapshot.generation + 1)
     deny_list = DenyList(config.proxy.upstream_deny_cidrs)
-    dialer = Dialer(
-        resolver, deny_list, UpstreamTrust(config.proxy.upstream_tls), own.includes, _outbound_proxies(config)
-    )
+    trust, proxies = UpstreamTrust(config.proxy.upstream_tls), _outbound_proxies(config)
+    dialer = Dialer(_resolver(config), deny_list, trust, is_own_listener, proxies, recent_dials)
     services = Services(
         snapshot=snapshot,
         audit=audit,
         dialer=dialer,
         pool=Pool(dialer, http2=Http2Use(config.proxy.http2)),
-        leaves=_leaves(config, ca_files),
+        leaves=leaves or _leaves(config, ca_files),
         response_header_timeout=config.proxy.upstream_response_header_timeout,
         upgrades=frozenset(config.proxy.upgrades),
         websocket_idle_timeout=config.proxy.websocket_idle_timeout,
         websocket_max_duration=config.proxy.websocket_max_duration,
+        records_sessions=config.audit.session_records,
+        deny_list=deny_list,
+        process=Process() if former is None else former.process,
     )
     _announce_policy(snapshot.pipeline, deny_list)
+    _announce_ignored_ca(config)
+    return services
+
+
+def _snapshot(config: Config, pipeline: Pipeline, clients: ClientIdentities, generation: int) -> Snapshot:
+    return Snapshot(
+        pipeline,
+        generation,
+        tls_mode=config.tls.mode,
+        passthrough=tuple(map(HostPattern.parse, config.tls.passthrough)),
+        clients=clients,
+        require_client=config.proxy.require_client,
+        explains_denials=config.proxy.denial_body == "explain",
+    )
+
+
+def _announce_ignored_ca(config: Config) -> None:
     if config.tls.mode == "sni-only" and (config.tls.ca_cert or config.tls.ca_key):
         report(logging.WARNING, "tls.ca_cert and tls.ca_key are ignored when tls.mode=sni-only")
-    listeners = _bind_listeners(config, services)
-    pages = _bind_pages(config)
-    dns = _bind_dns(config, resolver, audit)
-    own.add(listener.sock for listener in listeners)
-    own.add(sock for sock in (pages, *(dns.streams if dns is not None else ())) if sock is not None)
-    return Assembly(services, listeners, dns, pages, _listen_texts(config))
 
 
 def _leaves(config: Config, ca_files: CAFiles | None) -> Leaves:
@@ -147,6 +184,12 @@ class OwnListeners:
             else:
                 self._exact.add((host, port))
 
+    def discard(self, sockets: Iterable[socket.socket]) -> None:
+        """Forget sockets that are about to be closed. Before that: a closed socket has no name."""
+        for sock in sockets:
+            host, port = sock.getsockname()[:2]
+            self._any_address.discard(port) if host in _UNSPECIFIED else self._exact.discard((host, port))
+
     def includes(self, address: str, port: int) -> bool:
         """Whether connecting there would reach one of our listeners, in whatever spelling of its address."""
         spellings = [address, *map(str, readings_of(address))]
@@ -190,65 +233,51 @@ def _announce_policy(pipeline: Pipeline, deny_list: DenyList) -> None:
         )
 
 
-def _bind_listeners(config: Config, services: Services) -> list[Listener]:
+def bind_listeners(
+    config: Config,
+    services: Services,
+    own: OwnListeners,
+    recent_dials: RecentDials | None,
+    names: Container[str] = ("http", "https", "tunnel"),
+) -> list[Listener]:
+    """
+    Those of these names that are configured, bound. Raises StartupError, and then none is left bound.
+
+    `recent_dials` are there where connections are intercepted; those to the tunnel listener never are.
+    """
     proxy = config.proxy
+    http, https = HTTPListener(services).serve, HTTPSListener(services).serve
+    if recent_dials is not None:
+        read = _destination_reader(proxy.transparent)
+        http = TransparentListener(services, read, own.includes, recent_dials, http).serve
+        https = TransparentListener(services, read, own.includes, recent_dials, https).serve
+    transparent = proxy.transparent == "tproxy"
     wanted = [
-        ("http", proxy.http_listen, HTTPListener(services).serve),
-        ("https", proxy.https_listen, HTTPSListener(services).serve),
-        ("tunnel", proxy.tunnel_listen, TunnelListener(services).serve),
+        ("http", proxy.http_listen, http, transparent),
+        ("https", proxy.https_listen, https, transparent),
+        ("tunnel", proxy.tunnel_listen, TunnelListener(services).serve, False),
     ]
-    return [
-        Listener(name, bind_tcp(address.host, address.port, f"proxy.{name}_listen"), serve)
-        for name, address, serve in wanted
-        if address is not None
-    ]
+    listeners: list[Listener] = []
+    try:
+        for name, address, serve, flag in wanted:
+            if address is not None and name in names:
+                sock = bind_tcp(address.host, address.port, f"proxy.{name}_listen", transparent=flag)
+                listeners.append(Listener(name, sock, serve))
+    except StartupError:
+        for listener in listeners:
+            listener.sock.close()
+        raise
+    return listeners
 
 
-def _bind_pages(config: Config) -> socket.socket | None:
-    address = config.metrics.listen
-    if address is None:
-        return None
-    return bind_tcp(address.host, address.port, "metrics.listen")
+def _destination_reader(transparent: Transparent) -> ReadDestination:
+    if sys.platform != "linux":
+        raise StartupError(f"proxy.transparent: {transparent} needs Linux; leave it out")
+    return destination_of_tproxy if transparent == "tproxy" else destination_of_redirect
 
 
-def _bind_dns(config: Config, resolver: Resolver, audit: AuditEmitter) -> DNSPart | None:
-    dns = config.dns
-    if not dns.enabled or dns.listen is None:
-        return None
-    zone = Zone(dns.proxy_ip or "", dns.records, dns.passthrough)
-
-    def on_event(event: dict[str, Any]) -> None:
-        audit.emit(_dns_record(event))
-
-    datagram, stream = _bind_both(dns.listen)
-    return DNSPart(DNSServer(zone, Forwarder(resolver), on_event), [datagram], [stream])
-
-
-def _bind_both(listen: ListenAddress) -> tuple[socket.socket, socket.socket]:
-    """UDP and TCP on the same port: clients that get a truncated answer ask again over TCP."""
-    attempts = 1 if listen.port else 20           # with port 0, what the kernel gives us for UDP may be taken for TCP
-    while True:
-        attempts -= 1
-        datagram = bind_udp(listen.host, listen.port, "dns.listen")
-        try:
-            return datagram, bind_tcp(listen.host, datagram.getsockname()[1], "dns.listen")
-        except StartupError:
-            datagram.close()
-            if not attempts:
-                raise
-
-
-def _dns_record(event: dict[str, Any]) -> EventRecord:
-    refused = event["decision"] in ("refused", "malformed", "dropped")
-    return EventRecord(
-        time=timestamp(),
-        level="WARN" if refused else "INFO",
-        event="dns",
-        action="reject" if refused else "allow",
-        remote_addr=event.pop("client"),
-        host=event.pop("name"),
-        dns=event,
-    )
+def _bind_pages(setting: str, address: ListenAddress | None) -> socket.socket | None:
+    return None if address is None else bind_tcp(address.host, address.port, setting)
 
 
 def _listen_texts(config: Config) -> dict[str, str]:
@@ -260,6 +289,8 @@ def _listen_texts(config: Config) -> dict[str, str]:
     }
     if config.proxy.tunnel_listen is not None:
         texts["tunnel_listen"] = _text(config.proxy.tunnel_listen)
+    if config.management.listen is not None:
+        texts["management_listen"] = _text(config.management.listen)
     return texts
 
 

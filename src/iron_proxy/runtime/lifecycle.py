@@ -1,9 +1,9 @@
 """
-Start order, signals, drain and stop order of one process.
+Start order, signals, reloads, drain and stop order of one process.
 
 All sockets are bound before anything is served, so a port in use stops the start and nothing else. The first SIGTERM or
 SIGINT drains: no new connections, those between two requests closed, the others given ten seconds. A second one cuts
-them at once. Audit is flushed last.
+them at once. Audit is flushed last. SIGHUP reads the configuration again (`reload.py`), where there is one to read.
 """
 
 import asyncio
@@ -11,10 +11,13 @@ import logging
 import signal
 from contextlib import suppress
 
-from iron_proxy.listeners.accept import Listener
 from iron_proxy.listeners.binding import BACKLOG, address_text
 from iron_proxy.runtime.assemble import Assembly
+from iron_proxy.runtime.controlled import ControlledProcess
+from iron_proxy.runtime.parts import Parts
+from iron_proxy.runtime.policy_reading import Source
 from iron_proxy.runtime.process_log import report, report_loop_trouble
+from iron_proxy.runtime.reload import Reloader
 
 # Parity: upstream's budget for everything a stop has to do.
 DRAIN_SECONDS = 10.0
@@ -22,36 +25,54 @@ _SIGNAL_NAMES = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminated"}
 
 
 class Lifecycle:
-    """Runs an assembly until a signal."""
+    """
+    Runs an assembly until a signal, or `request_stop` where `takes_signals` is False.
 
-    def __init__(self, assembly: Assembly) -> None:
+    `serving` is set once everything is served. With a source the configuration can be read again.
+    """
+
+    def __init__(self, assembly: Assembly, *, takes_signals: bool = True, source: Source | None = None) -> None:
         self._assembly = assembly
+        self._source = source
+        self._takes_signals = takes_signals
+        self.serving = asyncio.Event()
         self._stop = asyncio.Event()
         self._signals = 0
+        self._parts: Parts | None = None
 
     async def run(self) -> None:
         """Serve until told to stop, then drain. Raises StartupError when a part cannot start."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(report_loop_trouble)
-        for number in _SIGNAL_NAMES:
+        for number in _SIGNAL_NAMES if self._takes_signals else ():
             loop.add_signal_handler(number, self._on_signal, number)
         assembly = self._assembly
+        assembly.services.audit.start()
         try:
-            async with asyncio.TaskGroup() as parts:
+            async with asyncio.TaskGroup() as group:
+                parts = Parts(group, assembly.own)
+                control = self._control(parts)
                 for listener in assembly.listeners:
-                    parts.create_task(listener.run(), name=listener.name)
-                await self._start_dns()
+                    parts.add_listener(listener)
+                if assembly.dns is not None:
+                    await parts.start_dns(assembly.dns)
                 self._announce()
-                pages = parts.create_task(self._serve_pages(), name="pages")
+                self.serving.set()
+                pages = group.create_task(self._serve_pages(), name="pages")
+                management = group.create_task(self._serve_management(control), name="management")
                 await self._stop.wait()
-                await self._drain()
+                await self._drain(parts)
                 pages.cancel()
+                management.cancel()
         finally:
-            if assembly.pages is not None:
-                assembly.pages.close()           # its server leaves it open when it is cut short
+            for sock in (assembly.pages, assembly.management):
+                if sock is not None:
+                    sock.close()                 # its server leaves it open when it is cut short
             assembly.services.pool.close()
-            assembly.services.audit.flush()
-            await assembly.services.snapshot.aclose()
+            try:
+                await assembly.services.snapshot.aclose()
+            finally:
+                assembly.services.audit.close()
         report(logging.INFO, "iron-proxy stopped")
 
     def request_stop(self) -> None:
@@ -63,22 +84,30 @@ class Lifecycle:
         if self._signals == 1:
             report(logging.INFO, "received signal, shutting down", signal=_SIGNAL_NAMES[number])
             self._stop.set()
-        else:
-            for listener in self._assembly.listeners:
-                listener.cancel_connections()
+        elif self._parts is not None:
+            self._parts.cancel_connections()
 
     # --- start ------------------------------------------------------------------------------------------------------
 
-    async def _start_dns(self) -> None:
-        dns = self._assembly.dns
-        if dns is not None:
-            await dns.server.__aenter__()
-            await dns.server.serve(dns.datagrams, dns.streams)
+    def _control(self, parts: Parts) -> ControlledProcess | None:
+        """What can be asked of the process from outside; None where there is no configuration to read again."""
+        self._parts = parts
+        if self._source is None:
+            return None
+        reloader = Reloader(self._source, self._assembly, parts)
+        if self._takes_signals:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup, reloader)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))      # one that came meanwhile comes now
+        return ControlledProcess(self._assembly, parts, reloader, self._source.origin.path)
+
+    def _on_hangup(self, reloader: Reloader) -> None:
+        if self._parts is not None and not self._stop.is_set():
+            self._parts.in_background(_reload(reloader), "SIGHUP")
 
     def _announce(self) -> None:
         assembly = self._assembly
         # Whoever waits for these lines connects at once: the kernel keeps what comes before the loop accepts.
-        for sock in (*(listener.sock for listener in assembly.listeners), assembly.pages):
+        for sock in (assembly.pages, assembly.management):
             if sock is not None:
                 sock.listen(BACKLOG)
         for listener in assembly.listeners:
@@ -90,6 +119,8 @@ class Lifecycle:
             report(logging.INFO, "dns server starting", addr=address_text(assembly.dns.datagrams[0]))
         if assembly.pages is not None:
             report(logging.INFO, "metrics server starting", addr=address_text(assembly.pages))
+        if assembly.management is not None:
+            report(logging.INFO, "management server starting", addr=address_text(assembly.management))
         report(logging.INFO, "iron-proxy starting", **assembly.listen_texts)
         names = assembly.services.snapshot.pipeline.names
         if names:
@@ -99,30 +130,40 @@ class Lifecycle:
         sock = self._assembly.pages
         if sock is None:
             return
-        from iron_proxy.management.app import PageServer  # heavy, and nobody's first request waits for it
+        from iron_proxy.management.app import build_app  # heavy, and nobody's first request waits for it
+        from iron_proxy.management.page_server import PageServer
+        from iron_proxy.runtime.metrics_part import metrics_page
 
-        await PageServer(sock).run_pages()
+        await PageServer(sock, build_app(metrics_page(self._assembly).render)).run_pages()
+
+    async def _serve_management(self, control: ControlledProcess | None) -> None:
+        sock = self._assembly.management
+        if sock is None or control is None:
+            return
+        from iron_proxy.management.api import build_api  # heavy, too
+        from iron_proxy.management.page_server import PageServer
+
+        await PageServer(sock, build_api(control)).run_pages()
 
     # --- stop -------------------------------------------------------------------------------------------------------
 
-    async def _drain(self) -> None:
-        assembly = self._assembly
-        assembly.services.draining = True
-        if assembly.dns is not None:
-            await assembly.dns.server.__aexit__(None, None, None)
-        for listener in assembly.listeners:
+    async def _drain(self, parts: Parts) -> None:
+        services = self._assembly.services
+        services.draining = True
+        parts.cancel_background()
+        await parts.stop_dns()
+        listeners = tuple(parts.listeners)
+        for listener in listeners:
             listener.stop_accepting()
-        for connection in tuple(assembly.services.connections):
+        for connection in tuple(services.connections):
             connection.close_if_idle()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                await _all_ended(assembly.listeners)
-        for listener in assembly.listeners:
-            listener.cancel_connections()
+                for listener in listeners:
+                    await listener.ended.wait()
+        parts.cancel_connections()
+        parts.close_retired()
 
 
-async def _all_ended(listeners: list[Listener]) -> None:
-    for listener in listeners:
-        await listener.ended.wait()
-
-
+async def _reload(reloader: Reloader) -> None:
+    await reloader.reload("SIGHUP")

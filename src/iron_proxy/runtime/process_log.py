@@ -63,6 +63,11 @@ def start_logging(level: str, write: Write) -> None:
     warnings.showwarning = _report_warning
 
 
+def set_level(level: str) -> None:
+    """Another `log.level`, from the next line on."""
+    log.setLevel(LEVELS[level])
+
+
 def report(level: int, message: str, **fields: Any) -> None:
     """One line of the process log."""
     log.log(level, message, extra={"fields": fields})

@@ -2,21 +2,21 @@
 
 import asyncio
 import gc
-from collections.abc import Callable
+import logging
+import os
 
 from iron_proxy.certs.ca_files import CAFiles
 from iron_proxy.config.schema import Config
+from iron_proxy.errors import ConfigError
+from iron_proxy.management.key import read_key
 from iron_proxy.pipeline.pipeline import Pipeline
 from iron_proxy.proxy.client_identity import ClientIdentities
 from iron_proxy.runtime.assemble import assemble
+from iron_proxy.runtime.event_loop import new_event_loop
 from iron_proxy.runtime.lifecycle import Lifecycle
-
-try:
-    import uvloop
-
-    _new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-except ImportError:                              # uvloop has no wheel for this platform: slower, not different
-    _new_loop = asyncio.new_event_loop
+from iron_proxy.runtime.otel_part import build_export, exporting
+from iron_proxy.runtime.policy_reading import Origin, Source
+from iron_proxy.runtime.process_log import report
 
 
 def settle_garbage_collector() -> None:
@@ -30,12 +30,41 @@ def settle_garbage_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def serve_until_signal(config: Config, pipeline: Pipeline, ca_files: CAFiles | None, clients: ClientIdentities) -> None:
-    """Run the proxy. Raises StartupError when it cannot start."""
+def serve_until_signal(
+    config: Config,
+    pipeline: Pipeline,
+    ca_files: CAFiles | None,
+    clients: ClientIdentities,
+    origin: Origin | None = None,
+) -> None:
+    """
+    Run the proxy. Raises StartupError when it cannot start.
+
+    `origin` is where the configuration can be read again; without one it cannot.
+    """
+    source = None if origin is None else Source(origin, config, ca_files, _key_digest(config, origin))
+    export = build_export(os.environ if origin is None else origin.environment)
 
     async def serve() -> None:
         settle_garbage_collector()
-        await Lifecycle(assemble(config, pipeline, ca_files, clients)).run()
+        assembly = assemble(config, pipeline, ca_files, clients)
+        assembly.export = export
+        with exporting(export, assembly.services.audit):      # around all of it: the collector is told last
+            await Lifecycle(assembly, source=source).run()
 
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve())
+
+
+def _key_digest(config: Config, origin: Origin) -> bytes:
+    """Of the management API's key; b"" where there is none. Raises ConfigError."""
+    if config.management.listen is None:
+        return b""
+    if origin.path is None:                      # parity: upstream's words
+        raise ConfigError(
+            ["management.listen requires --config in standalone mode; /v1/reload has no file to re-read"]
+        )
+    digest, warnings = read_key(config.management, origin.environment)
+    for warning in warnings:
+        report(logging.WARNING, warning)
+    return digest

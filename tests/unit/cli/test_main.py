@@ -1,10 +1,27 @@
 """The first argument chooses the command; without one, the proxy is served."""
 
+import os
+import subprocess
 import sys
 
 import pytest
 
-from iron_proxy.cli import demo, generate_ca, main, secrets, serve
+from iron_proxy.cli import (
+    audit,
+    check,
+    demo,
+    doctor,
+    env,
+    explain,
+    generate_ca,
+    init,
+    main,
+    nft,
+    schema,
+    secrets,
+    serve,
+    tproxy,
+)
 from iron_proxy.version import __version__
 
 
@@ -20,7 +37,10 @@ def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.Cap
 
     out, err = capsys.readouterr()
     assert out == ""
-    commands = "generate-ca, version, demo, secrets"
+    commands = (
+        "run, generate-ca, demo, init, check, explain, schema, reload, secrets, audit, logs, learn, replay, "
+        "env, doctor, nft, tproxy, version"
+    )
     assert err == f'error: unknown command "serve-it" (commands: {commands}; to serve: -config FILE)\n'
 
 
@@ -33,8 +53,18 @@ def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.Cap
         (["generate-ca", "-outdir", "d"], generate_ca, ["-outdir", "d"]),
         (["demo", "-h"], demo, ["-h"]),
         (["secrets", "check", "-json"], secrets, ["check", "-json"]),
+        (["audit", "verify", "x"], audit, ["verify", "x"]),
+        (["init", "-list"], init, ["-list"]),
+        (["check", "-strict"], check, ["-strict"]),
+        (["explain", "GET", "x"], explain, ["GET", "x"]),
+        (["schema"], schema, []),
+        (["env", "-unset"], env, ["-unset"]),
+        (["doctor", "-json"], doctor, ["-json"]),
+        (["nft", "-uid", "1"], nft, ["-uid", "1"]),
+        (["tproxy", "up"], tproxy, ["up"]),
     ],
-    ids=["nothing", "a flag", "a long flag", "generate-ca", "demo", "secrets"],
+    ids=["nothing", "a flag", "a long flag", "generate-ca", "demo", "secrets", "audit", "init", "check", "explain",
+         "schema", "env", "doctor", "nft", "tproxy"],
 )
 def test_the_rest_goes_to_the_command(
     arguments: list[str], module: object, passed_on: list[str], monkeypatch: pytest.MonkeyPatch
@@ -58,3 +88,23 @@ def test_the_script_exits_with_the_commands_status(monkeypatch: pytest.MonkeyPat
         main.main()
 
     assert ended.value.code == 2
+
+
+def test_no_socket_can_take_the_place_of_a_standard_error_that_is_closed() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", CLOSED_STDERR], stdout=subprocess.PIPE, check=True, preexec_fn=lambda: os.close(2)
+    ).stdout.decode()
+
+    assert told == "3 Bad file descriptor"
+
+
+CLOSED_STDERR = """
+import os, sys
+from iron_proxy.cli import main
+main._occupy_standard_descriptors()
+next_one = os.open("/", os.O_RDONLY)
+try:
+    os.write(2, b"log")
+except OSError as error:
+    print(next_one, error.strerror, end="")
+"""

@@ -129,10 +129,11 @@ def test_a_good_configuration_is_served_with_its_transforms(tmp_path: Path, serv
 
     assert serve.run(configured(tmp_path, text)) == 0
 
-    [(config, pipeline, ca_files, _)] = served
+    [(config, pipeline, ca_files, _, origin)] = served
     assert config.proxy.http_listen.text == "127.0.0.1:0"
     assert pipeline.names == ["allowlist"]
     assert ca_files is None
+    assert origin.path == str(tmp_path / "iron.yaml")
 
 
 def test_warnings_are_lines_of_the_process_log(tmp_path: Path, served: list[Any], process_log: LogLines) -> None:

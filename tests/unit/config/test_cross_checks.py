@@ -107,3 +107,33 @@ def test_a_clash_made_by_a_variable_names_the_variable() -> None:
     (error,) = errors_of(NO_DNS + CA, {"IRON_METRICS_LISTEN": ":443"})
 
     assert error == "environment: IRON_METRICS_LISTEN: :443 is taken by proxy.https_listen"
+
+
+def test_without_a_listener_nothing_can_be_intercepted() -> None:
+    proxy = "proxy: {transparent: tproxy, http_listen: off, https_listen: off, tunnel_listen: ':1'}\n"
+
+    (error,) = errors_of(NO_DNS + CA + proxy)
+
+    assert error == "x:3: proxy.transparent: is for http_listen and https_listen, which are both off"
+    assert errors_of(NO_DNS + CA + proxy.replace("https_listen: off", "https_listen: ':2'")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "errors"),
+    [
+        ("dns: {}\n", 0),
+        ("proxy: {require_client: true}\n", 0),
+        ("proxy: {http_listen: ':80', https_listen: ':80'}\n", 0),
+        ("clients: [{name: a, password: {type: env, var: P}}]\n", 0),
+        (CA, 0),
+        ("tls: {ca_cert: a}\n", 1),
+        ("tls: {ca_key: b}\n", 1),
+        ("tls: {mode: sni-only, passthrough: [a.test]}\n", 1),
+    ],
+)
+def test_a_session_needs_nothing_that_is_for_serving_alone(text: str, errors: int) -> None:
+    root = parse_config(text, "x")
+
+    read_config(root, {}, in_session=True)
+
+    assert len(root.problems.errors) == errors

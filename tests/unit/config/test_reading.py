@@ -1,10 +1,9 @@
 import pytest
 
-from iron_proxy.config.addresses import ResolverAddress
 from iron_proxy.config.loading import ENVIRONMENT, parse_config
 from iron_proxy.config.problems import Problems
 from iron_proxy.config.reading import NOT_AVAILABLE, read_config
-from iron_proxy.config.schema import Config, DNSRecordConfig
+from iron_proxy.config.schema import Config
 from iron_proxy.config.section import Section
 
 MINIMAL = "dns: {proxy_ip: 10.0.0.1}\ntls: {ca_cert: ca.crt, ca_key: ca.key}\n"
@@ -13,11 +12,6 @@ MINIMAL = "dns: {proxy_ip: 10.0.0.1}\ntls: {ca_cert: ca.crt, ca_key: ca.key}\n"
 def read(text: str, environment: dict[str, str] | None = None) -> tuple[Config, Problems]:
     root = parse_config(text, "x")
     return read_config(root, environment or {}), root.problems
-
-
-def read_dns(keys: str) -> tuple[Config, list[str]]:
-    config, problems = read(f"dns:\n  proxy_ip: 10.0.0.1\n{keys}tls: {{ca_cert: a, ca_key: b}}\n")
-    return config, problems.errors
 
 
 def test_a_minimal_file_gets_every_default() -> None:
@@ -46,100 +40,6 @@ def test_without_a_file_the_schema_defaults_hold() -> None:
     assert config.clients == Config().clients
     assert config.metrics == Config().metrics
     assert config.log == Config().log
-
-
-# --- dns ------------------------------------------------------------------------------------------------------------
-
-
-def test_dns_that_is_off_needs_no_address() -> None:
-    config, problems = read("dns: {enabled: false, listen: x, proxy_ip: y}\ntls: {ca_cert: a, ca_key: b}")
-
-    assert problems.errors == []
-    assert (config.dns.enabled, config.dns.listen, config.dns.proxy_ip) == (False, None, None)
-
-
-@pytest.mark.parametrize("text", ["::1", "10.0.0", "010.0.0.1", "host", "10.0.0.1/8"])
-def test_the_proxy_ip_is_ipv4(text: str) -> None:
-    _, problems = read(f"dns:\n  proxy_ip: '{text}'\ntls: {{ca_cert: a, ca_key: b}}")
-
-    assert problems.errors == [f'x:2: dns.proxy_ip: invalid proxy_ip (must be IPv4): "{text}"']
-
-
-def test_the_resolver_is_an_address_with_a_port() -> None:
-    config, errors = read_dns("  upstream_resolver: 1.1.1.1:53\n")
-
-    assert errors == []
-    assert config.dns.upstream_resolver == ResolverAddress("1.1.1.1", 53)
-
-
-def test_a_resolver_without_a_port_is_refused() -> None:
-    _, errors = read_dns("  upstream_resolver: 1.1.1.1\n")
-
-    assert errors == [
-        'x:3: dns.upstream_resolver: "1.1.1.1" is not the address of a resolver; '
-        "write ip:port, e.g. 1.1.1.1:53 or [::1]:53"
-    ]
-
-
-def test_passthrough_patterns_are_lower_case_without_a_trailing_dot() -> None:
-    config, errors = read_dns('  passthrough: ["*.Internal.CORP.", "metadata.google.internal", "*", "db-[0-9].x"]\n')
-
-    assert errors == []
-    assert config.dns.passthrough == ("*.internal.corp", "metadata.google.internal", "*", "db-[0-9].x")
-
-
-def test_only_ascii_letters_are_lowered() -> None:
-    config, errors = read_dns('  passthrough: ["\u212aX.example"]\n')
-
-    assert errors == []
-    assert config.dns.passthrough == ("\u212ax.example",)
-
-
-@pytest.mark.parametrize("pattern", ["", "a b", "https://x.y", "x.y:443", "x.y/z", "a..b", "-x.y", "*.", "[x", "a@b"])
-def test_a_passthrough_pattern_that_matches_no_name_is_refused(pattern: str) -> None:
-    _, errors = read_dns(f'  passthrough:\n    - ok.example\n    - "{pattern}"\n')
-
-    assert len(errors) == 1
-    assert errors[0].startswith(f'x:5: dns.passthrough[1]: "{pattern}": ')
-
-
-def test_records_are_read_in_canonical_spelling() -> None:
-    config, errors = read_dns(
-        "  records:\n"
-        "    - {name: Internal.Example.com., type: A, value: 10.0.0.5}\n"
-        "    - {name: _srv.www.example.com, type: CNAME, value: Web.Example.com.}\n"
-    )
-
-    assert errors == []
-    assert config.dns.records == (
-        DNSRecordConfig("internal.example.com", "A", "10.0.0.5"),
-        DNSRecordConfig("_srv.www.example.com", "CNAME", "web.example.com"),
-    )
-
-
-@pytest.mark.parametrize(
-    ("record", "message"),
-    [
-        ("type: A, value: 1.2.3.4", "dns.records[0].name: is required"),
-        ("name: a, type: A", "dns.records[0].value: is required"),
-        ("name: a, type: MX, value: b", 'dns.records[0].type: must be A or CNAME; got "MX"'),
-        ("name: a, type: a, value: b", 'dns.records[0].type: must be A or CNAME; got "a"'),
-        ("name: a, value: b", 'dns.records[0].type: must be A or CNAME; got ""'),
-        ("name: a, type: A, value: '::1'", 'dns.records[0].value: "::1" is IPv6 and an A record holds IPv4'),
-        ("name: a, type: A, value: b.c", 'dns.records[0].value: "b.c" is not an IPv4 address; for another name use'),
-        ("name: a, type: CNAME, value: 1.2.3.4", 'dns.records[0].value: "1.2.3.4" is an address where a host name'),
-        ("name: 1.2.3.4, type: A, value: 1.2.3.4", 'dns.records[0].name: "1.2.3.4" is an address where a host name'),
-        ("name: '*.a', type: A, value: 1.2.3.4", 'dns.records[0].name: "*.a" is not a host name'),
-        ("name: a b, type: A, value: 1.2.3.4", 'dns.records[0].name: "a b" is not a host name'),
-        ("name: é.fr, type: A, value: 1.2.3.4", 'dns.records[0].name: "é.fr" is not a host name'),
-        ("name: a, type: A, value: 1.2.3.4, ttl: 5", "dns.records[0].ttl: unknown key"),
-    ],
-)
-def test_a_bad_record_is_told_with_its_place(record: str, message: str) -> None:
-    _, errors = read_dns(f"  records:\n    - {{{record}}}\n")
-
-    assert len(errors) == 1
-    assert errors[0].startswith(f"x:4: {message}")
 
 
 # --- the smaller blocks ---------------------------------------------------------------------------------------------

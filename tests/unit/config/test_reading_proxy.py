@@ -283,3 +283,29 @@ def test_no_proxy_without_a_proxy_says_nothing() -> None:
 
     assert errors == []
     assert config.proxy.upstream_proxy == UpstreamProxyConfig()
+
+
+@pytest.mark.parametrize("yaml", ["off", "tproxy", "redirect"])
+def test_connections_may_be_intercepted(yaml: str) -> None:
+    config, errors = read_proxy(f"  transparent: {yaml}\n")
+
+    assert errors == []
+    assert config.proxy.transparent == yaml
+
+
+def test_nothing_is_intercepted_by_default() -> None:
+    assert read_proxy("  http2: both\n")[0].proxy.transparent == "off"
+
+
+def test_another_way_to_intercept_is_refused_with_those_that_there_are() -> None:
+    _, errors = read_proxy("  transparent: true\n")
+
+    assert errors == ['x:4: proxy.transparent: must be one of off, tproxy, redirect; got "true"']
+
+
+@pytest.mark.parametrize(("yaml", "body"), [("", "empty"), ("  denial_body: explain\n", "explain")])
+def test_denials_may_explain_themselves(yaml: str, body: str) -> None:
+    config, errors = read_proxy(yaml)
+
+    assert errors == []
+    assert config.proxy.denial_body == body

@@ -1,4 +1,4 @@
-"""The pages: `/healthz` by any method, a plain 404 for the rest, and a server that leaves signals alone."""
+"""The pages: `/healthz` by any method, `/metrics`, a plain 404 for the rest, and a server that leaves signals alone."""
 
 import asyncio
 import signal
@@ -8,7 +8,8 @@ import pytest
 from starlette.types import Message, Receive, Scope
 
 from iron_proxy.listeners.binding import bind_tcp
-from iron_proxy.management.app import PageServer, build_app
+from iron_proxy.management.app import build_app
+from iron_proxy.management.page_server import PageServer
 
 
 async def asked(path: str, method: str = "GET") -> tuple[int, bytes]:
@@ -32,7 +33,7 @@ async def asked(path: str, method: str = "GET") -> tuple[int, bytes]:
         "scheme": "http",
     }
     pages: Receive = receive
-    await build_app()(scope, pages, send)
+    await build_app(lambda: b"a_total 1\n")(scope, pages, send)
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
@@ -45,6 +46,14 @@ async def test_healthz_answers_head() -> None:
     assert (await asked("/healthz", "HEAD"))[0] == 200
 
 
+async def test_metrics_are_rendered_for_whoever_asks() -> None:
+    assert await asked("/metrics") == (200, b"a_total 1\n")
+
+
+async def test_metrics_take_no_other_method() -> None:
+    assert (await asked("/metrics", "POST"))[0] == 405
+
+
 @pytest.mark.parametrize("path", ["/", "/health", "/healthz/x", "/docs", "/openapi.json"])
 async def test_there_is_no_other_page(path: str) -> None:
     assert await asked(path) == (404, b"404 page not found\n")
@@ -53,7 +62,7 @@ async def test_there_is_no_other_page(path: str) -> None:
 async def test_the_server_answers_on_its_socket_and_leaves_signals_alone() -> None:
     before = signal.getsignal(signal.SIGTERM)
     sock = bind_tcp("127.0.0.1", 0, "metrics.listen")
-    server = PageServer(sock)
+    server = PageServer(sock, build_app(lambda: b""))
     running = asyncio.get_running_loop().create_task(server.run_pages())
     while not server.started:
         await asyncio.sleep(0)

@@ -367,3 +367,26 @@ async def test_the_body_of_an_upgrade_is_bounded(docker: Served) -> None:
 
     assert (await client.receive_to_end()).startswith(b"HTTP/1.1 413 ")
     assert docker.dialer.permits == []
+
+
+@pytest.mark.parametrize("records_sessions", [True, False])
+async def test_the_record_tells_what_was_relayed_and_where_it_is_wanted_that_it_has_begun(
+    proxy: Served, records_sessions: bool
+) -> None:
+    proxy.services.records_sessions = records_sessions
+    client, upstream = await relayed(proxy)
+    opened = [(record["phase"], record["status_code"]) for record in await proxy.records()]
+    assert opened == ([("open", 101)] if records_sessions else [])
+
+    client.send(b"four")
+    await upstream.receive_until(b"four")
+    upstream.send(b"sixsix")
+    await client.receive_until(b"sixsix")
+    await client.stream.write_end()
+    await upstream.stream.write_end()
+    await client.served()
+
+    *_, closing = records = await proxy.records()
+    assert (closing["bytes_from_client"], closing["bytes_from_upstream"], closing["status_code"]) == (4, 6, 101)
+    assert closing.get("phase") == ("close" if records_sessions else None)
+    assert len({record["request_id"] for record in records}) == 1

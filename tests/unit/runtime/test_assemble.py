@@ -1,6 +1,5 @@
 """From a configuration to everything that one process runs: bound, announced, and not serving yet."""
 
-import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,10 +12,13 @@ from tests.unit.runtime.assembled import EVERYTHING, HTTP_ONLY, assembled, close
 
 from iron_proxy.certs.leaf_cache import LeafCache
 from iron_proxy.config.addresses import ListenAddress, ResolverAddress
-from iron_proxy.config.schema import Config, DefaultAction, DNSConfig, MetricsConfig, ProxyConfig
+from iron_proxy.config.schema import Config, DefaultAction, DNSConfig, MetricsConfig, ProxyConfig, Transparent
 from iron_proxy.errors import BadHandshake, StartupError
+from iron_proxy.listeners import binding
+from iron_proxy.listeners.transparent import TransparentListener
+from iron_proxy.listeners.tunnel import TunnelListener
 from iron_proxy.pipeline.pipeline import Pipeline
-from iron_proxy.runtime.assemble import NoLeaves, OwnListeners, assemble, build_pipeline
+from iron_proxy.runtime.assemble import Assembly, NoLeaves, OwnListeners, assemble, build_pipeline
 from iron_proxy.upstream.resolver import SystemResolver, UpstreamResolver
 
 NO_PROXY = replace(HTTP_ONLY, proxy=replace(HTTP_ONLY.proxy, http_listen=None))
@@ -187,33 +189,6 @@ async def test_a_configured_resolver_is_asked_and_shown(process_log: LogLines) -
     close(assembly)
 
 
-@pytest.mark.parametrize(
-    ("decision", "level", "action"),
-    [("refused", "WARN", "reject"), ("proxy", "INFO", "allow")],
-    ids=["refused", "answered"],
-)
-async def test_a_name_that_was_asked_for_is_an_event(
-    process_log: LogLines, decision: str, level: str, action: str, capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    assembly = assembled(EVERYTHING)
-    assert assembly.dns is not None
-
-    assembly.dns.server._on_event({"client": "192.0.2.9:9", "name": "ok.test", "type": "A", "decision": decision})
-    assembly.services.audit.flush()
-    close(assembly)
-
-    event = json.loads(capfdbinary.readouterr().err)
-    facts = {key: event[key] for key in ("event", "level", "action", "host", "remote_addr", "dns")}
-    assert facts == {
-        "event": "dns",
-        "level": level,
-        "action": action,
-        "host": "ok.test",
-        "remote_addr": "192.0.2.9:9",
-        "dns": {"type": "A", "decision": decision},
-    }
-
-
 # --- TLS ------------------------------------------------------------------------------------------------------------
 
 
@@ -223,3 +198,53 @@ async def test_without_a_ca_no_tls_is_terminated() -> None:
     assert leaves.cached("ok.test") is None
     with pytest.raises(BadHandshake, match="no CA is configured"):
         await leaves.context_for("ok.test", False, True)
+
+
+# --- intercepted connections ----------------------------------------------------------------------------------------
+
+
+def intercepting(transparent: Transparent) -> Config:
+    return replace(EVERYTHING, proxy=replace(EVERYTHING.proxy, transparent=transparent))
+
+
+def services_by_name(assembly: Assembly) -> dict[str, type]:
+    return {listener.name: type(listener._serve.__self__) for listener in assembly.listeners}  # type: ignore[attr-defined]  # a method's
+
+
+async def test_redirected_connections_are_served_on_the_web_ports_only(process_log: LogLines) -> None:
+    assembly = assembled(intercepting("redirect"))
+
+    assert services_by_name(assembly) == {
+        "http": TransparentListener, "https": TransparentListener, "tunnel": TunnelListener,
+    }  # fmt: skip
+    assert assembly.services.dialer._recent_dials is not None
+    close(assembly)
+
+
+async def test_where_nothing_is_intercepted_nothing_is_added(process_log: LogLines) -> None:
+    assembly = assembled(EVERYTHING)
+
+    assert TransparentListener not in services_by_name(assembly).values()
+    assert assembly.services.dialer._recent_dials is None
+    close(assembly)
+
+
+async def test_tproxy_makes_the_sockets_of_the_web_ports_transparent(
+    process_log: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(binding, "_make_transparent", lambda sock: made.append(port_of(sock)))
+
+    assembly = assembled(intercepting("tproxy"))
+
+    assert made == [port_of(listener.sock) for listener in assembly.listeners if listener.name != "tunnel"]
+    close(assembly)
+
+
+async def test_elsewhere_than_on_linux_a_redirection_is_not_ignored(
+    process_log: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iron_proxy.runtime.assemble.sys.platform", "darwin")
+
+    with pytest.raises(StartupError, match=r"proxy\.transparent: redirect needs Linux"):
+        assembled(intercepting("redirect"))

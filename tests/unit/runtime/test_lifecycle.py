@@ -173,3 +173,20 @@ async def test_a_stop_closes_the_transforms(process_log: LogLines) -> None:
     await running.stopped()
 
     assert transform.closed
+
+
+async def test_inside_another_program_it_says_when_it_serves_and_leaves_the_signals_alone(
+    process_log: LogLines,
+) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    lifecycle = Lifecycle(assembled(HTTP_ONLY), takes_signals=False)
+    task = asyncio.get_running_loop().create_task(lifecycle.run())
+
+    async with asyncio.timeout(LONG):
+        await lifecycle.serving.wait()
+
+    assert "iron-proxy starting" in process_log.messages
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    lifecycle.request_stop()
+    async with asyncio.timeout(LONG):
+        await task

@@ -1,0 +1,35 @@
+"""Secrets by name and age: of what is fetched, of what is read at the start, and before the first use."""
+
+import time
+from pathlib import Path
+
+from tests.unit.inspection.policies import PLAIN, allowlist, read
+
+from iron_proxy.inspection.secret_ages import secret_ages
+from iron_proxy.transforms.secrets.transform import SecretsTransform
+
+SECRETS = """\
+  - name: secrets
+    config:
+      secrets:
+        - {source: {type: env, var: A}, proxy_value: long-enough-1, rules: [{host: a.test}]}
+        - {source: {type: file, path: PATH, json_key: token}, proxy_value: long-enough-2, rules: [{host: a.test}]}
+"""
+
+
+async def test_a_fetched_secret_has_an_age_and_others_have_none(tmp_path: Path) -> None:
+    path = tmp_path / "secret.json"
+    path.write_text('{"token": "the real value"}')
+    text = PLAIN + allowlist("{host: a.test}") + SECRETS.replace("PATH", str(path))
+    _, _, pipeline = read(text, tmp_path)
+
+    before = secret_ages(pipeline)
+    assert [(each["name"], each["age_seconds"]) for each in before] == [("A", None), (str(path), None)]
+    [transform] = [each for each in pipeline.transforms if isinstance(each, SecretsTransform)]
+    await transform.entries[1].source.get()
+    told = secret_ages(pipeline, lambda: time.monotonic() + 60)
+
+    assert told[0]["age_seconds"] is None
+    assert 60 <= told[1]["age_seconds"] < 70
+    assert [each["source"] for each in told] == ["env A", f"file {path}, key token"]
+    assert "the real value" not in str(told)
