@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -66,23 +66,49 @@ async def _run_program(
     command: tuple[str, ...], environment: Mapping[str, str], limits: Mapping[int, tuple[int, int]]
 ) -> tuple[int, str]:
     """Its exit status as a shell would give it, and why it could not be started."""
-    try:
-        program = _start(command, environment)
-    except OSError as error:
-        is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        return (NOT_FOUND if is_missing else NOT_EXECUTABLE), _why_not_started(command[0], error)
-    _give_back(limits, program.pid)
+    with _signals_passed_on() as attach:
+        try:
+            program = _start(command, environment)
+        except OSError as error:
+            is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+            return (NOT_FOUND if is_missing else NOT_EXECUTABLE), _why_not_started(command[0], error)
+        _give_back(limits, program.pid)
+        attach(program)
+        status = await asyncio.to_thread(program.wait)
+    return (status if status >= 0 else 128 - status), ""
+
+
+@contextlib.contextmanager
+def _signals_passed_on() -> "Iterator[Callable[[subprocess.Popen[bytes]], None]]":
+    """
+    From here on no signal ends this process; yields what names the program that gets them.
+
+    The program may be seen to run, and signals be sent, before its start has returned: those are not lost.
+    """
     loop = asyncio.get_running_loop()
+    programs: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def pass_on(number: int) -> None:
+        if programs:
+            programs[0].send_signal(number)
+        else:
+            early.append(number)
+
+    def attach(program: "subprocess.Popen[bytes]") -> None:
+        programs.append(program)
+        for number in early:
+            program.send_signal(number)
+
     for number in _PASSED_ON:
-        loop.add_signal_handler(number, program.send_signal, number)
+        loop.add_signal_handler(number, pass_on, number)
     for number in _LEFT_TO_PROGRAM:
         loop.add_signal_handler(number, _nothing)
     try:
-        status = await asyncio.to_thread(program.wait)
+        yield attach
     finally:
         for number in (*_PASSED_ON, *_LEFT_TO_PROGRAM):
             loop.remove_signal_handler(number)
-    return (status if status >= 0 else 128 - status), ""
 
 
 def _start(command: tuple[str, ...], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":

@@ -2,11 +2,14 @@ import asyncio
 import os
 import resource
 import signal
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from tests.unit.session.session_orders import Told, prepared
 
+from iron_proxy.session import unjailed
 from iron_proxy.session.unjailed import run_unjailed
 
 
@@ -79,3 +82,20 @@ async def test_limits_are_given_back(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
 
     assert out.read_text() == f"{limit // 1024}\n"
+
+
+async def test_a_signal_that_comes_before_the_start_has_returned_reaches_the_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = unjailed._start
+
+    def start_signalled(command: tuple[str, ...], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        program = start(command, environment)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return program
+
+    monkeypatch.setattr(unjailed, "_start", start_signalled)
+
+    ending = await run_unjailed(prepared("sleep", "60"), Told().records)
+
+    assert ending.status == 128 + signal.SIGTERM
