@@ -2,7 +2,7 @@
 
 import pytest
 
-from iron_proxy.cli.arguments import read_flags, read_words_and_flags
+from iron_proxy.cli.arguments import read_files_and_flags, read_flags, read_words_and_flags
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
 
 FLAGS = FlagSet("thing", [Flag("size", 3, "how large", "N")])
@@ -77,3 +77,16 @@ def test_a_word_too_few_or_too_many_is_told(
 
 def test_help_among_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert read_words_and_flags(MORE_FLAGS, ["A", "-h"], ("ONE", "TWO")) == 0
+
+
+def test_any_number_of_files_among_flags() -> None:
+    read = read_files_and_flags(FLAGS, ["a", "-size", "4", "-", "b"], "name a file")
+
+    assert isinstance(read, tuple)
+    assert (read[0], read[1].integer("size")) == (("a", "-", "b"), 4)
+
+
+def test_that_there_is_no_file_is_told_where_one_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_files_and_flags(FLAGS, ["-size", "4"], "name a file") == 2
+    assert capsys.readouterr().err.startswith("name a file\nUsage of thing:")
+    assert isinstance(read_files_and_flags(FLAGS, []), tuple)
