@@ -135,4 +135,4 @@ def test_dos_07_an_upstream_that_never_answers_is_given_up_and_harms_no_other(pr
 
     assert statuses == {502}
     assert 1.5 < monotonic() - started < 3.5
-    assert slowest < 0.5
+    assert slowest < 1.5  # it would be two seconds and more behind one of those that wait

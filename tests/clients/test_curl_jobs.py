@@ -70,17 +70,18 @@ def test_curl_multiplexes(world: World, routing: Routing, tmp_path: Path) -> Non
 
 @job("curl", "a part of a file (`Range`)", commands=("curl", "nginx"))
 def test_curl_gets_a_part(world: World, routing: Routing, tmp_path: Path) -> None:
+    """From a host that no secret is for: of others nobody gets parts, each of which might hold half a secret."""
     world.origin("files")
     whole, part = tmp_path / "whole", tmp_path / "part"
 
-    curl(world, routing, "-o", str(whole), "https://files.test/random")
+    curl(world, routing, "-o", str(whole), "https://open.test/random")
     out = curl(
-        world, routing, "-r", "1000000-1999999", "-w", "%{http_code}", "-o", str(part), "https://files.test/random"
+        world, routing, "-r", "1000000-1999999", "-w", "%{http_code}", "-o", str(part), "https://open.test/random"
     )
 
     assert out == "206"
     assert part.read_bytes() == whole.read_bytes()[1_000_000:2_000_000]
-    world.check_route(routing, "files.test")
+    world.check_route(routing, "open.test")
 
 
 @job("curl", "`Expect: 100-continue`", commands=("curl",))

@@ -64,6 +64,7 @@ class StreamLog:
         self.requests: list[SeenStream] = []
         self.violations: list[str] = []
         self.most_open = 0  # streams at once on one connection
+        self.ended: set[int] = set()  # connections
         self.changed = threading.Condition()
 
     def begin_test(self) -> None:
@@ -108,6 +109,15 @@ class Http2Connection:
         self._changed = asyncio.Event()
 
     async def serve(self) -> None:
+        """Until the client leaves or breaks the rules."""
+        try:
+            await self._serve()
+        finally:
+            with self.log.changed:
+                self.log.ended.add(self.number)
+                self.log.changed.notify_all()
+
+    async def _serve(self) -> None:
         self.h2.initiate_connection()
         if self.log.settings:  # in a frame of their own: what the first one says would bind before it is read
             values = self.log.settings.items()

@@ -45,9 +45,11 @@ class _FakeProxy(ABC):
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _round in range(2):  # one that was accepted while it closed is served for a moment yet
+            for writer in self._writers:
+                writer.transport.abort()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
 
     @property
     def url(self) -> str:

@@ -21,7 +21,7 @@ events {{ worker_connections 1024; }}
 http {{
     access_log off;
     sendfile on;
-    map $http_authorization $permitted {{ default 0; "Bearer {secret}" 1; }}
+    map $host:$http_authorization $permitted {{ default 0; "~^[^:]*:Bearer {secret}$" 1; "~^open\\.test:" 1; }}
     server {{
         listen {address}:443 ssl;
         http2 on;
