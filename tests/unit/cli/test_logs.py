@@ -61,7 +61,10 @@ def test_as_json_a_record_is_what_was_written_and_ascii(audit: str, capsys: pyte
     assert all(line.isascii() and line.isprintable() for line in shown)
 
 
-def test_figures_by_host(audit: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_by_host(
+    audit: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     shown = lines_of(capsys, "-stats", audit)
 
     (row,) = (line for line in shown if "evil.test" in line)

@@ -44,7 +44,10 @@ def test_nothing_changes_is_0(configuration: str, tmp_path: Path, capsys: pytest
     ]
 
 
-def test_a_change_is_1_and_told(configuration: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_change_is_1_and_told(
+    configuration: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     audit = audit_of(tmp_path, audit_line(host="b.test", path="/\x1b[31m"), audit_line(host="a.test", action="reject"))
 
     assert replay.run(["-config", configuration, audit]) == 1
