@@ -1,4 +1,4 @@
-"""Fixtures of the tests of `iron-proxy run`."""
+"""Fixtures of the tests of `iron-proxy run`, and of the jail below it."""
 
 import shutil
 import tempfile
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.clients.namespace import NamespaceUnavailable
+from tests.end_to_end.jailed import Person, root, somebody
 from tests.fakes.run_world import NOBODY, RunWorld, interpreter
 
 
@@ -34,3 +35,16 @@ def user(request: pytest.FixtureRequest) -> str:
     if not interpreter(name):
         pytest.skip(f"no Python of this version that {name} may start")
     return name
+
+
+@pytest.fixture(params=["root", "somebody"])
+def person(request: pytest.FixtureRequest) -> Person:
+    """Who starts a jail."""
+    return root() if request.param == "root" else somebody()
+
+
+@pytest.fixture
+def place(person: Person) -> Iterator[Path]:
+    """A folder of theirs."""
+    with person.folder() as folder:
+        yield folder

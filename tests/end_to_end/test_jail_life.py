@@ -4,24 +4,12 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.jailed import Person, root, run_code, run_jailed, somebody, start_jailed
+from tests.end_to_end.jailed import Person, root, run_code, run_jailed, start_jailed
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.root]
-
-
-@pytest.fixture(params=["root", "somebody"])
-def person(request: pytest.FixtureRequest) -> Person:
-    return root() if request.param == "root" else somebody()
-
-
-@pytest.fixture
-def place(person: Person) -> Iterator[Path]:
-    with person.folder() as folder:
-        yield folder
 
 
 def test_the_program_is_who_started_it_and_where(person: Person, place: Path) -> None:

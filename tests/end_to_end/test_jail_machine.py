@@ -7,20 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.jailed import OUTSIDE_SECRET, Person, listening_at, root, run_code, run_jailed, somebody
+from tests.end_to_end.jailed import OUTSIDE_SECRET, Person, listening_at, run_code, run_jailed
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.root]
-
-
-@pytest.fixture(params=["root", "somebody"])
-def person(request: pytest.FixtureRequest) -> Person:
-    return root() if request.param == "root" else somebody()
-
-
-@pytest.fixture
-def place(person: Person) -> Iterator[Path]:
-    with person.folder() as folder:
-        yield folder
 
 
 @pytest.fixture

@@ -4,20 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.jailed import DOORS, Outside, Person, root, run_code, run_jailed, somebody
+from tests.end_to_end.jailed import DOORS, Outside, Person, run_code, run_jailed
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.root]
-
-
-@pytest.fixture(params=["root", "somebody"])
-def person(request: pytest.FixtureRequest) -> Person:
-    return root() if request.param == "root" else somebody()
-
-
-@pytest.fixture
-def place(person: Person) -> Iterator[Path]:
-    with person.folder() as folder:
-        yield folder
 
 
 @pytest.fixture

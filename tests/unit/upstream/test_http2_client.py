@@ -1,7 +1,6 @@
 """Exchanges over a shared connection: one's fate is its own, and what an upstream says is heard."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from tests.fakes.http2_frames import data, frame
@@ -22,21 +21,6 @@ from iron_proxy.protocols.http2.events import DataReceived, RequestReceived, Str
 from iron_proxy.protocols.http2.frames import ErrorCode
 from iron_proxy.upstream import http2_client
 from iron_proxy.upstream.http2_client import Http2Exchange
-
-
-@pytest.fixture
-async def fresh() -> AsyncIterator[Shared]:
-    """One whose upstream has said nothing yet."""
-    shared = Shared()
-    yield shared
-    shared.connection.close()
-    await asyncio.wait_for(shared.reading, LONG)
-
-
-@pytest.fixture
-async def shared(fresh: Shared) -> Shared:
-    return await fresh.settled()
-
 
 # --- exchanges ------------------------------------------------------------------------------------------------------
 

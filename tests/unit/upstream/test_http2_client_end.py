@@ -1,7 +1,6 @@
 """How many exchanges a shared connection takes, and how it comes to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from tests.fakes.http2_frames import settings
@@ -14,21 +13,6 @@ from iron_proxy.errors import (
     UpstreamTimeout,
 )
 from iron_proxy.upstream import http2_client
-
-
-@pytest.fixture
-async def fresh() -> AsyncIterator[Shared]:
-    """One whose upstream has said nothing yet."""
-    shared = Shared()
-    yield shared
-    shared.connection.close()
-    await asyncio.wait_for(shared.reading, LONG)
-
-
-@pytest.fixture
-async def shared(fresh: Shared) -> Shared:
-    return await fresh.settled()
-
 
 # --- how many, and the end of it --------------------------------------------------------------------------------------
 
