@@ -7,6 +7,10 @@ from iron_proxy.cli.main import OK, USAGE
 from iron_proxy.go_compat.flags import FlagError, FlagSet, HelpRequested, ParsedFlags
 
 
+class UsageError(Exception):
+    """The flags are well formed, and cannot be done together or here; the message says what to write instead."""
+
+
 def read_flags(flags: FlagSet, arguments: Sequence[str], stray_remedy: str = "") -> ParsedFlags | int:
     """
     The flags of a sub-command, or the exit status when there is nothing more to do.

@@ -12,7 +12,7 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.arguments import UsageError, read_flags
 from iron_proxy.cli.interruption import Interruption
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.errors import ConfigError, IronProxyError
@@ -35,10 +35,6 @@ FLAGS = FlagSet(
         Flag("no-color", False, "print without colours; so does a variable NO_COLOR that is not empty"),
     ],
 )
-
-
-class UsageError(Exception):
-    """The flags do not fit together; the message says what to write instead."""
 
 
 def run(arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.arguments import UsageError, read_flags
 from iron_proxy.cli.export_syntax import CANNOT_UNSET, SHELLS, exports, removals
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.errors import ConfigError, StartupError
@@ -34,10 +34,6 @@ FLAGS = FlagSet(
     ],
 )
 NO_PROXY_AT_ALL = "none"
-
-
-class UsageError(Exception):
-    """What was asked for cannot be done; the message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
