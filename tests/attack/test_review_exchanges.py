@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.conftest import Fresh
-from tests.fakes.internet import Internet
+from tests.fakes.internet import ALLOWED, Internet
 from tests.fakes.recorder import RawReply, Then
 from tests.fakes.running_proxy import PROXY_TOKEN, RunningProxy, request
 from tests.fakes.wire_client import ALL_WAYS, Session, Way, way_id
@@ -121,7 +121,7 @@ def test_a_body_that_the_proxy_gives_up_does_not_end_like_a_whole_one(proxy: Run
 @pytest.fixture
 def early_origin(internet: Internet) -> Iterator[tuple[int, threading.Event]]:
     """An origin that answers before the upload is complete, and goes on when the event is set."""
-    listening = socket.create_server(("127.0.1.1", 0))
+    listening = socket.create_server((ALLOWED, 0))
     goes_on = threading.Event()
 
     def serve() -> None:

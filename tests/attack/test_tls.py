@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tests.conftest import Running
 from tests.fakes.configurations import allowlist, base_config
-from tests.fakes.internet import Internet
+from tests.fakes.internet import ALLOWED, Internet
 from tests.fakes.running_proxy import ProxyCA, RunningProxy, request, run_to_end
 from tests.fakes.wire_client import TLS_WAYS, Way, connect, way_id
 
@@ -209,7 +209,7 @@ def test_tls_09_nothing_is_sent_to_an_upstream_whose_certificate_is_not_good(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("ALL:@SECLEVEL=0")
     make(internet).configure_cert(context)
-    origin = internet.add_recorder("127.0.1.1", context)
+    origin = internet.add_recorder(ALLOWED, context)
 
     with proxy.open(Way.CONNECT_TLS, "inject.test", origin.port) as session:
         proxy.started += 1

@@ -97,7 +97,7 @@ def test_ws_06_an_upgrade_that_cannot_be_dialled_is_a_502(proxy: RunningProxy, w
 
 
 def test_ws_06_an_upgrade_over_tls_that_is_not_trusted_is_a_502(running: Running, internet: Internet) -> None:
-    other = internet.add_recorder("127.0.1.1", internet.server_context("elsewhere.test"))
+    other = internet.add_recorder(ALLOWED, internet.server_context("elsewhere.test"))
     proxy = running()
 
     with proxy.open(Way.CONNECT_TLS, "ok.test", other.port) as session:

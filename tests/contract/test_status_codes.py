@@ -3,6 +3,7 @@
 import pytest
 from tests.conftest import Running
 from tests.fakes.configurations import allowlist, replacement, secrets_of
+from tests.fakes.internet import ALLOWED
 from tests.fakes.running_proxy import PROXY_TOKEN, RunningProxy
 from tests.fakes.wire_client import TLS_WAYS, Way, way_id
 
@@ -63,7 +64,7 @@ def test_a_refused_connection_is_a_502(proxy: RunningProxy) -> None:
     answer = proxy.ask(Way.HTTP, host_field="ok.test:1")
 
     assert (answer.status, answer.body) == (502, b"bad gateway\n")
-    assert proxy.last_record()["error"] == "dial tcp 127.0.1.1:1: connection refused"
+    assert proxy.last_record()["error"] == f"dial tcp {ALLOWED}:1: connection refused"
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.fakes.audited_proxy import AuditedProxy, lines_in, names_in, records_in
 from tests.fakes.configurations import base_config
-from tests.fakes.internet import Internet
+from tests.fakes.internet import ALLOWED, Internet
 from tests.fakes.running_proxy import ProxyCA, request, run_to_end
 from tests.fakes.wire_client import Way
 
@@ -61,7 +61,7 @@ def test_records_are_in_the_file_and_the_process_log_stays_where_it_was(start: S
     assert stop(proxy) == 0
     [record] = records_in(path)
     assert (record["action"], record["rule"]) == ("allow", "domains[0]")
-    assert record["upstream"]["address"].startswith("127.0.1.1:")
+    assert record["upstream"]["address"].startswith(f"{ALLOWED}:")
     assert record["bytes_from_upstream"] > 0
     assert not [line for line in proxy.parsed() if line["msg"] == "request"]
     assert proxy.parsed()[-1]["msg"] == "iron-proxy stopped"

@@ -1,7 +1,7 @@
 """Connections kept, shared, found dead and used again, on both sides."""
 
 import pytest
-from tests.fakes.internet import Internet
+from tests.fakes.internet import ALLOWED, Internet
 from tests.fakes.recorder import RawReply, Then
 from tests.fakes.running_proxy import RunningProxy, request
 from tests.fakes.wire_client import ALL_WAYS, SPLITS, Split, Way, way_id
@@ -60,7 +60,7 @@ def test_a_stale_connection_is_replaced_for_what_may_be_repeated(
 ) -> None:
     """The origin answers once on each connection, then breaks it when the next request comes."""
     context = internet.server_context("ok.test") if way.is_tls else None
-    port = internet.add_one_shot_origin("127.0.1.1", context)
+    port = internet.add_one_shot_origin(ALLOWED, context)
     statuses = []
     for each in ("GET", method):
         with proxy.open(way, "ok.test", port) as session:

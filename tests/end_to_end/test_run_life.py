@@ -219,7 +219,7 @@ def test_a_shell_on_a_terminal_has_job_control(run_world: RunWorld, user: str) -
     wait_until(lambda: bool(processes("sleep 985")))
     run.type(b"\x1a")
     run.read_until(b"Stopped")
-    assert states("sleep 985") == {"T"}
+    wait_until(lambda: states("sleep 985") == {"T"})
     run.type(b"fg\r")
     wait_until(lambda: states("sleep 985") == {"S"})
     run.type(b"\x03")

@@ -4,7 +4,7 @@ import hashlib
 from time import monotonic
 
 import pytest
-from tests.fakes.internet import Internet
+from tests.fakes.internet import ALLOWED, Internet
 from tests.fakes.recorder import SSE_EVENTS, SSE_INTERVAL, RawReply, Then
 from tests.fakes.running_proxy import RunningProxy, request
 from tests.fakes.wire_client import ALL_WAYS, SPLITS, Split, Way, way_id
@@ -87,7 +87,7 @@ def test_an_answer_that_comes_before_the_upload_ends_is_heard(
 ) -> None:
     early = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n"
     context = internet.server_context("ok.test") if way.is_tls else None
-    origin = internet.add_early_answerer("127.0.1.1", early, context)
+    origin = internet.add_early_answerer(ALLOWED, early, context)
 
     with proxy.open(way, "ok.test", origin) as session:
         proxy.started += 1

@@ -1,7 +1,7 @@
 """
 All that the proxy can reach in a test: origins on both sides of the policy, and the names that lead to them.
 
-    allowed    127.0.1.1, plain and TLS       ok, *.wild, wild, rules, inject, injectq, swap, sub.ok ….test
+    allowed    127.0.1+N.1, plain and TLS     ok, *.wild, wild, rules, inject, injectq, swap, sub.ok ….test
     literal    127.0.1.9, plain               allowed by address
     forbidden  127.0.1.2, plain and TLS       other, *.other, evilwild, example.test.other ….test: no byte may arrive
     denied     127.0.0.5, plain and TLS       lo.test: names may be allowed, the address never is
@@ -12,6 +12,7 @@ proxy is told to trust by SSL_CERT_FILE.
 
 import asyncio
 import itertools
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -23,7 +24,9 @@ from tests.fakes.background_loop import BackgroundLoop
 from tests.fakes.dns_upstream import NXDOMAIN, SILENT, ByType, Entry, FakeDNSUpstream
 from tests.fakes.recorder import Recorder
 
-ALLOWED, LITERAL, FORBIDDEN, DENIED = "127.0.1.1", "127.0.1.9", "127.0.1.2", "127.0.0.5"
+# Test processes that run side by side have an allowed address each: what is passed through needs port 443 there.
+ALLOWED = f"127.0.{1 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])}.1"
+LITERAL, FORBIDDEN, DENIED = "127.0.1.9", "127.0.1.2", "127.0.0.5"
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

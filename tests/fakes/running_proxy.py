@@ -186,6 +186,11 @@ class RunningProxy:
         """The first event of this kind since the test began."""
         return self.wait_for(lambda line: line.get("event") == event, timeout, self._lines_before)
 
+    def wait_for_events(self, count: int) -> list[Line]:
+        """The events since the test began, once there are so many. Raises TimeoutError."""
+        self.wait_for(lambda line: line.get("msg") == "event" and len(self.events()) >= count, start=self._lines_before)
+        return self.events()
+
     def settle(self) -> None:
         """Wait until every request that was started has its record."""
         deadline = monotonic() + 10.0

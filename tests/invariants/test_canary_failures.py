@@ -12,7 +12,7 @@ from tests.conftest import Fresh
 from tests.fakes.canary_world import CANARIES, TOKENS, CanaryWorld, carrying_fields
 from tests.fakes.configurations import base_config
 from tests.fakes.echo_replies import BROKEN
-from tests.fakes.internet import Internet
+from tests.fakes.internet import ALLOWED, Internet
 from tests.fakes.running_proxy import request
 from tests.fakes.wire_client import TLS_WAYS, Answer, Way, way_id
 
@@ -51,7 +51,7 @@ def test_an_upstream_that_refuses_the_connection(canaries: CanaryWorld) -> None:
 
 
 def test_an_upstream_whose_certificate_is_not_good(canaries: CanaryWorld, internet: Internet) -> None:
-    origin = internet.add_recorder("127.0.1.1", internet.server_context("elsewhere.test"))
+    origin = internet.add_recorder(ALLOWED, internet.server_context("elsewhere.test"))
 
     assert canaries.ask("/", port=origin.port).status == 502
 

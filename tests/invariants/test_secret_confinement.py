@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import Running
 from tests.fakes.configurations import allowlist, base_config, secrets_of
-from tests.fakes.internet import Internet
+from tests.fakes.internet import ALLOWED, Internet
 from tests.fakes.recorder import RawReply, Then
 from tests.fakes.running_proxy import ProxyCA, RunningProxy, check_confined, request, run_to_end
 from tests.fakes.wire_client import TLS_WAYS, Way, way_id
@@ -102,7 +102,7 @@ def test_an_upstream_that_cannot_be_dialled(guarded: RunningProxy, way: Way, hos
 
 @pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
 def test_an_upstream_whose_certificate_is_not_good(guarded: RunningProxy, internet: Internet, way: Way) -> None:
-    origin = internet.add_recorder("127.0.1.1", internet.server_context("elsewhere.test"))
+    origin = internet.add_recorder(ALLOWED, internet.server_context("elsewhere.test"))
     raw = request(f"/{TOKEN}", f"inject.test:{origin.port}", headers=f"X: {TOKEN}\r\n")
 
     with guarded.open(way, "inject.test", origin.port) as session:

@@ -9,6 +9,7 @@ from iron_proxy.audit.envelopes import seed_envelope
 from iron_proxy.audit.record import EventRecord
 from iron_proxy.management import audit_feed as module
 from iron_proxy.management.audit_feed import MAX_WATCHERS, AuditFeed, TooManyWatchers
+from iron_proxy.secret_sources.known_values import KnownValues
 from iron_proxy.secret_sources.source import Secret
 
 
@@ -17,7 +18,8 @@ def record(host: str = "a.test") -> EventRecord:
 
 
 @pytest.fixture
-def audit() -> AuditEmitter:
+def audit(monkeypatch: pytest.MonkeyPatch) -> AuditEmitter:
+    monkeypatch.setattr(module, "KNOWN_VALUES", KnownValues())  # whatever secrets other tests have left behind
     return AuditEmitter(seed_envelope, lambda line: None)
 
 
