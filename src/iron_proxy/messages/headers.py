@@ -41,6 +41,8 @@ class Fields(tuple[Pair, ...]):
     sole_token: Any = None                  # transforms/secrets/locations.py
     answer_shape: Any = None                # transforms/secrets/answer_shape.py
     sightings: Any = None                   # transforms/secrets/tripwires.py
+    request: Any = None                     # upstream/http1_client.py
+    is_bound: bool | None = None            # upstream/bound_connections.py
 
 
 class Headers:

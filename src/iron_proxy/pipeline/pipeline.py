@@ -109,8 +109,8 @@ class Pipeline:
             duration, started = int((ended - started) * 1e6) / 1e3, ended
             trace: dict[str, JSONValue] = {"name": name, "action": "continue", "duration_ms": duration}
             traces.append(trace)
-            if exchange.notes:
-                _move_notes(exchange, trace)
+            if exchange.notes:                   # `_move_notes`, without a call of its own: every request comes by
+                trace["annotations"], exchange.notes = exchange.notes, {}
             if verdict is not CONTINUE and not isinstance(verdict, Continue):
                 refusal = _refusal(trace, verdict, name, "request")
                 self._show_refused(run, exchange, traces, scope)

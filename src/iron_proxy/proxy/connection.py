@@ -47,6 +47,7 @@ class ClientConnection:
         self.stream = stream
         self.peer = stream.peer
         self.services = services = services.newest
+        self._process = services.process
         self.scheme = scheme
         self.server_name = server_name
         self.tunnel = tunnel
@@ -76,7 +77,7 @@ class ClientConnection:
         self.services.connections.add(self)
         idle_timeout = timeouts.FIRST_BYTE
         try:
-            while not self.services.draining:
+            while not self._process.draining:
                 head: RequestHead | ClientError | None
                 try:
                     head = await self.reader.read_head(idle_timeout, timeouts.REQUEST_HEAD)
@@ -127,13 +128,13 @@ class ClientConnection:
 
     def _begin(self, head: RequestHead | ClientError) -> None:
         self.response_started = False
-        if self.services.process.newest is not self.services:
+        if self._process.newest is not self.services:
             self._take_newest()
         if isinstance(head, ClientError):
             self.keep_alive = False
             self._head = None
             return
-        self.keep_alive = head.keep_alive and not self.services.draining
+        self.keep_alive = head.keep_alive and not self._process.draining
         self.awaits_continue = head.expect == b"100-continue"
         self._head = head
         self._in_exchange = True

@@ -18,7 +18,6 @@ from iron_proxy.errors import (
     IronProxyError,
     UpstreamDenied,
 )
-from iron_proxy.matching.path_patterns import path_is_ambiguous
 from iron_proxy.messages.authority import DEFAULT_PORTS, parse_target
 from iron_proxy.messages.response import Response, plain_text, rejection
 from iron_proxy.pipeline.exchange import Exchange
@@ -30,7 +29,7 @@ from iron_proxy.proxy.client import Client
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.denials import ADDRESS_DENIED, Denied, asks_for_explanation, explained
 from iron_proxy.proxy.forward import GATHER_BYTES, forward_streaming, forward_whole, response_of
-from iron_proxy.proxy.request_checks import check_request, described
+from iron_proxy.proxy.request_checks import CheckedHead, check_request, described
 from iron_proxy.proxy.request_life import RequestLife, emit, note_stream, record_intent, record_refusal
 
 # What a client is told when something broke that is none of its business.
@@ -110,8 +109,8 @@ def _check(client: Client, head: RequestHead, life: RequestLife) -> Exchange:
         life.host, life.method, life.path = described(head)
         raise
     # The record shows the path as the client sent it: a transform may put a secret into the one that is forwarded.
-    life.host, life.path = request.target.host_text(request.scheme), request.path
-    life.has_ambiguous_path = path_is_ambiguous(request.raw_path)
+    checked: CheckedHead = head.checked
+    life.host, life.path, life.has_ambiguous_path = checked.host_text, checked.path, checked.has_ambiguous_path
     request.client_name = client.client_name
     request.sensitive = client.never_indexed
     life.exchange = exchange = Exchange(request, client.peer, client.server_name, client.tunnel)

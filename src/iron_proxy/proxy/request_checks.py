@@ -7,9 +7,11 @@ must be the one that it was for, and so must an address.
 """
 
 import re
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from iron_proxy.errors import BadRequest
+from iron_proxy.matching.path_patterns import path_is_ambiguous
 from iron_proxy.messages.authority import DEFAULT_PORTS, Target, parse_target
 from iron_proxy.messages.body import Body, BodySource
 from iron_proxy.messages.headers import Headers
@@ -41,10 +43,10 @@ def check_request(
     `scheme` is what the connection speaks; `server_name` the name its TLS was set up for, or "";
     `original_destination` the address it was going to when it was intercepted. Raises BadRequest.
     """
-    checked: _Checked | None = head.checked
+    checked: CheckedHead | None = head.checked
     if checked is None:
         checked = head.checked = _checked(head, scheme, server_name, tunnel, original_destination)
-    target, raw_path, raw_query, path, upgrade = checked
+    target, raw_path, raw_query, path, upgrade, _, _ = checked
     body = Body(None, 0) if head.framing is NO_BODY else _body(head, source)
     headers = Headers(head.pairs)
     request = Request(head.method, scheme, target, raw_path, raw_query, headers, body, upgrade, path)
@@ -52,14 +54,25 @@ def check_request(
     return request
 
 
-# Target, raw path, raw query, decoded path, upgrade. Nothing in it may depend on more than the head and its connection:
-# it stays with a head that is given again.
-_Checked = tuple[Target, bytes, bytes | None, str, bytes | None]
+class CheckedHead(NamedTuple):
+    """
+    What a head says once it has been checked; kept as its `checked`.
+
+    Nothing in it may depend on more than the head and its connection: it stays with a head that is given again.
+    """
+
+    target: Target
+    raw_path: bytes
+    raw_query: bytes | None
+    path: str                            # decoded
+    upgrade: bytes | None
+    host_text: str
+    has_ambiguous_path: bool
 
 
 def _checked(
     head: RequestHead, scheme: str, server_name: str, tunnel: Tunnel | None, original_destination: Target | None
-) -> _Checked:
+) -> CheckedHead:
     raw_target = head.target
     if raw_target[0] == _SLASH and len(head.host_fields) == 1 and head.host_fields[0] and b"#" not in raw_target:
         authority = head.host_fields[0]          # what nearly every request looks like
@@ -78,7 +91,15 @@ def _checked(
         check_path(raw_path)
     upgrade = wanted_upgrade(head.upgrade, head.connection) if head.upgrade else None
     raw_path = raw_path or b"/"
-    return target, raw_path, query if mark else None, decoded_path(raw_path), upgrade
+    return CheckedHead(
+        target,
+        raw_path,
+        query if mark else None,
+        decoded_path(raw_path),
+        upgrade,
+        target.host_text(scheme),
+        path_is_ambiguous(raw_path),
+    )
 
 
 def _check_original(target: Target, original: Target) -> None:

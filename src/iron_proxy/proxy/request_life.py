@@ -31,8 +31,8 @@ class RequestLife:
     """What one request has come to so far; the audit record is made from it, whatever happened."""
 
     __slots__ = (
-        "_request_id", "bytes_from_client", "bytes_from_upstream", "connection", "exchange", "generation",
-        "has_ambiguous_path", "host", "is_opened", "is_recorded", "method", "outcome", "path", "request_traces",
+        "bytes_from_client", "bytes_from_upstream", "connection", "exchange", "generation", "has_ambiguous_path",
+        "host", "is_opened", "is_recorded", "method", "outcome", "path", "request_id", "request_traces",
         "response_traces", "started",
     )  # fmt: skip
 
@@ -50,14 +50,7 @@ class RequestLife:
         self.bytes_from_upstream = 0
         self.is_opened = False                    # its opening record is written
         self.is_recorded = False                  # its record is, or the closing one
-        self._request_id = ""
-
-    @property
-    def request_id(self) -> str:
-        """The id of its records."""
-        if not self._request_id:
-            self._request_id = new_request_id()
-        return self._request_id
+        self.request_id = new_request_id()        # of its records
 
 
 def emit(client: Client, life: RequestLife) -> None:
@@ -139,7 +132,9 @@ def _add_exchange(record: RequestRecord, life: RequestLife, exchange: Exchange) 
         record.rule = admission.place or admission.rule
     connection = life.connection
     if connection is not None:
-        record.upstream = connection.identity() if _has_secret(exchange, life) else connection.address()
+        # Whoever is looked for in the response, or swapped in messages, has gone there.
+        has_secret = exchange.scrubbers or exchange.rewriting or _has_sent_secret(life)
+        record.upstream = connection.identity() if has_secret else connection.address()
         record.bytes_from_client = life.bytes_from_client + exchange.request.body.passed
         response = exchange.response
         record.bytes_from_upstream = life.bytes_from_upstream + (0 if response is None else response.body.passed)
@@ -148,12 +143,9 @@ def _add_exchange(record: RequestRecord, life: RequestLife, exchange: Exchange) 
         record.body_capture = {"request_body": capture.text, "request_body_truncated": capture.truncated}
 
 
-def _has_secret(exchange: Exchange, life: RequestLife) -> bool:
-    """Whether a secret was sent, or may be yet (in messages of a WebSocket)."""
-    if exchange.scrubbers:                        # it is looked for in the response
-        return True
+def _has_sent_secret(life: RequestLife) -> bool:
     for trace in life.request_traces:
         notes = trace.get("annotations")
         if notes and ("swapped" in notes or "injected" in notes):
             return True
-    return bool(exchange.rewriting)
+    return False

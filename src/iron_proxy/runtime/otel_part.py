@@ -47,10 +47,11 @@ def exporting(queue: ExportQueue | None, audit: AuditEmitter) -> Iterator[None]:
     former = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     queue.start(asyncio.get_running_loop().call_soon_threadsafe)
-    audit.subscribe(sink_of(queue), openings=True)
+    unsubscribe = audit.subscribe(sink_of(queue), openings=True)
     try:
         yield
     finally:
+        unsubscribe()                        # which gives it what the emitter still holds
         queue.close()
         sys.setswitchinterval(former)
 

@@ -6,6 +6,7 @@ From the pool at large another client would get it, and with it the user's right
 what has been idle for too long; HTTP/2 knows no such thing (RFC 9113 section 9.1.1).
 """
 
+from iron_proxy.messages.headers import Fields, Headers
 from iron_proxy.messages.request import Request
 from iron_proxy.upstream.http1_client import OriginKey, UpstreamConnection
 
@@ -18,7 +19,17 @@ _SCHEME_BYTES = 10
 
 def authenticates_connection(request: Request) -> bool:
     """Whether a request carries credentials that stay with the connection it is sent on."""
-    value = request.headers.get(b"authorization")
+    fields = request.headers.fields
+    if not isinstance(fields, Fields):
+        return _holds_such_credentials(request.headers)
+    known = fields.is_bound
+    if known is None:
+        known = fields.is_bound = _holds_such_credentials(request.headers)
+    return known
+
+
+def _holds_such_credentials(headers: Headers) -> bool:
+    value = headers.get(b"authorization")
     return value is not None and value[:_SCHEME_BYTES].partition(b" ")[0].lower() in _SCHEMES
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from iron_proxy.errors import UpstreamDisconnected, UpstreamTimeout
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
-from iron_proxy.messages.headers import Pair
+from iron_proxy.messages.headers import Fields, Pair
 from iron_proxy.messages.request import Request
 from iron_proxy.protocols.http1.events import ResponseHead
 from iron_proxy.protocols.http1.serializer import chunk, serialize_head, serialize_trailers
@@ -150,7 +150,22 @@ class UpstreamConnection:
 
 
 def request_head(request: Request, route: Route = DIRECT) -> bytes:
-    """The request line and fields as they go upstream."""
+    """The request line and fields as they go upstream; from the last time, where a connection repeats its requests."""
+    fields = request.headers.fields
+    if route is not DIRECT or not isinstance(fields, Fields):
+        return _request_head(request, route)
+    # All that it is made of besides the fields.
+    parts = (
+        request.method, request.raw_path, request.raw_query, request.target, request.scheme, request.body.length,
+        request.accepts_trailers,
+    )  # fmt: skip
+    known: tuple[object, bytes] | None = fields.request
+    if known is None or known[0] != parts:
+        known = fields.request = (parts, _request_head(request, route))
+    return known[1]
+
+
+def _request_head(request: Request, route: Route) -> bytes:
     length = request.stated_length
     if request.body.length is None:
         framing = b"Transfer-Encoding: chunked\r\n"

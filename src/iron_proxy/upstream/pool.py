@@ -142,7 +142,7 @@ class Pool:
 
     def give_back(self, connection: UpstreamConnection | Http2Exchange) -> None:
         """Take a connection whose response has been read to its end, or close it when there are enough."""
-        if isinstance(connection, Http2Exchange):
+        if not isinstance(connection, UpstreamConnection):
             connection.close()                # its stream; the connection was never away
             return
         if connection.bound_to is not None:

@@ -9,7 +9,6 @@ from iron_proxy.audit.envelopes import seed_envelope
 from iron_proxy.audit.record import EventRecord
 from iron_proxy.management import audit_feed as module
 from iron_proxy.management.audit_feed import MAX_WATCHERS, AuditFeed, TooManyWatchers
-from iron_proxy.secret_sources.known_values import KnownValues
 from iron_proxy.secret_sources.source import Secret
 
 
@@ -18,15 +17,20 @@ def record(host: str = "a.test") -> EventRecord:
 
 
 @pytest.fixture
-def audit(monkeypatch: pytest.MonkeyPatch) -> AuditEmitter:
-    monkeypatch.setattr(module, "KNOWN_VALUES", KnownValues())  # whatever secrets other tests have left behind
+def audit() -> AuditEmitter:
     return AuditEmitter(seed_envelope, lambda line: None)
+
+
+def emit(audit: AuditEmitter, record: EventRecord) -> None:
+    """One record at the end of a turn."""
+    audit.emit(record)
+    audit.flush()
 
 
 async def test_a_record_is_one_event_with_a_number(audit: AuditEmitter) -> None:
     watcher = AuditFeed(audit).open()
-    audit.emit(record())
-    audit.emit(record("<script>.test"))
+    emit(audit, record())
+    emit(audit, record("<script>.test"))
 
     first, second, rest = watcher.take().split(b"\n\n")
 
@@ -44,7 +48,7 @@ async def test_who_does_not_take_loses_records_and_is_told_how_many(
     feed = AuditFeed(audit)
     slow, quick = feed.open(), feed.open()
     for _ in range(5):
-        audit.emit(record())
+        emit(audit, record())
         assert quick.take().count(b"data: ") == 1
 
     content = slow.take()
@@ -57,7 +61,7 @@ async def test_who_does_not_take_loses_records_and_is_told_how_many(
 async def test_bytes_are_bounded_too(audit: AuditEmitter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_QUEUED_BYTES", 1000)
     watcher = AuditFeed(audit).open()
-    audit.emit(record("x" * 2000))
+    emit(audit, record("x" * 2000))
 
     assert watcher.take() == b'event: dropped\ndata: {"count":1}\n\n'
 
@@ -65,8 +69,8 @@ async def test_bytes_are_bounded_too(audit: AuditEmitter, monkeypatch: pytest.Mo
 async def test_much_is_taken_in_parts(audit: AuditEmitter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_TAKEN_BYTES", 1)
     watcher = AuditFeed(audit).open()
-    audit.emit(record())
-    audit.emit(record())
+    emit(audit, record())
+    emit(audit, record())
 
     assert [watcher.take().count(b"data: ") for _ in range(3)] == [1, 1, 0]
 
@@ -75,13 +79,13 @@ async def test_nothing_is_encoded_when_nobody_watches(audit: AuditEmitter) -> No
     feed = AuditFeed(audit)
     first, second = feed.open(), feed.open()
     feed.close(first)
-    audit.emit(record())
+    emit(audit, record())
     feed.close(second)
     feed.close(second)
 
     assert second.take().startswith(b"id: 1\n")
     assert not audit._sinks
-    audit.emit(record())
+    emit(audit, record())
     assert feed.open().take() == b""
 
 
@@ -97,7 +101,7 @@ async def test_there_are_not_too_many(audit: AuditEmitter) -> None:
 async def test_a_secret_is_masked_here_as_well(audit: AuditEmitter) -> None:
     secret = Secret("NAME", "a-real-secret-value")
     watcher = AuditFeed(audit).open()
-    audit.emit(record("a-real-secret-value"))
+    emit(audit, record("a-real-secret-value"))
 
     assert b"[masked:NAME]" in watcher.take()
     del secret

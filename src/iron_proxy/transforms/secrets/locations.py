@@ -56,7 +56,7 @@ class Findings:
 class SoleToken:
     """The one token of a request, in a header field: its one owner, and where it stands in the field's value."""
 
-    __slots__ = ("end", "owner", "position", "secret", "sensitive", "start", "swapped", "wire_name")
+    __slots__ = ("end", "noted", "owner", "position", "secret", "sensitive", "start", "swapped", "wire_name")
 
     def __init__(self, owner: Owner, position: int, start: int, end: int, wire_name: bytes | None) -> None:
         self.owner = owner
@@ -64,8 +64,9 @@ class SoleToken:
         self.start = start
         self.end = end
         self.wire_name = wire_name  # the spelling the field's name is to have
-        # The last swap's outcome (see replace.py), and the secret it was for.
+        # The last swap's outcome (see replace.py), and the secret it was for. `noted` is in the records of many.
         self.secret: Secret | None = None
+        self.noted: list[dict[str, object]] = []
         self.swapped: Fields | list[Pair] = []
         self.sensitive: frozenset[bytes] = frozenset()
 

@@ -189,11 +189,11 @@ class Plans:
         self._sent = SentLedger()
         self._plans: dict[tuple[tuple[Entry, ...], Entry | None], Plan] = {}
 
-    def for_request(self, request: Request) -> Plan | None:
-        """The plan for a request; None when no entry applies."""
+    def for_request(self, request: Request) -> tuple[Plan | None, SentSecrets]:
+        """The plan for a request, None when no entry applies; and what has gone to its host."""
         destination = self._destinations.get(request.target) or self._destination(request.target)
         if destination.plan is not None or not destination.candidates:
-            return destination.plan
+            return destination.plan, destination.sent
         applicable, ambiguous = [], None
         for entry, rules in destination.candidates:
             mismatches = [None if rule.is_host_only else rule.mismatch_of(request) for rule in rules]
@@ -202,12 +202,8 @@ class Plans:
             elif entry.require and Mismatch.AMBIGUOUS_PATH in mismatches:
                 ambiguous = ambiguous or entry
         if not applicable and ambiguous is None:
-            return None
-        return self._plan(tuple(applicable), ambiguous)
-
-    def sent_to(self, target: Target) -> SentSecrets:
-        """What has gone to this host."""
-        return (self._destinations.get(target) or self._destination(target)).sent
+            return None, destination.sent
+        return self._plan(tuple(applicable), ambiguous), destination.sent
 
     def first_possible(self, target: Target, client: str = "") -> Entry | None:
         """The first entry that some request of this client to this destination could use."""

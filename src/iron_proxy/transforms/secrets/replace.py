@@ -50,15 +50,17 @@ def swap_tokens(plan: Plan, request: Request, findings: Findings, secrets: Secre
         _swap_in_body(request, plan.body, findings.body, secrets)
 
 
-def swap_sole_token(request: Request, found: SoleToken, secret: Secret) -> None:
-    """Swap the only token of a request, in its header field. Raises TransformError when the secret is unfit."""
-    if secret is not found.secret:          # the same object is the same value (see Source), and a new one a rotation
-        name = request.headers.fields[found.position][0]
-        found.swapped = _with_secret(request.headers.fields, found, secret)
-        found.secret = secret
-        found.sensitive = frozenset(((found.wire_name or name).lower(),))
-    request.headers.fields = found.swapped
-    request.sensitive |= found.sensitive
+def prepare_swap(request: Request, found: SoleToken, secret: Secret) -> None:
+    """
+    What the swap of a request's only token, in its header field, comes to: kept with what was found.
+
+    Raises TransformError when the secret is unfit.
+    """
+    name = request.headers.fields[found.position][0]
+    found.swapped = _with_secret(request.headers.fields, found, secret)
+    found.sensitive = frozenset(((found.wire_name or name).lower(),))
+    found.noted = [{"secret": found.owner.entry.name, "locations": [found.owner.location]}]
+    found.secret = secret
 
 
 def _with_secret(fields: Fields | list[Pair], found: SoleToken, secret: Secret) -> Fields | list[Pair]:

@@ -24,8 +24,8 @@ from iron_proxy.transforms.secrets.locations import NO_TOKEN, Findings, SoleToke
 from iron_proxy.transforms.secrets.message_swaps import prepare_messages
 from iron_proxy.transforms.secrets.plaintext import may_go_in_clear
 from iron_proxy.transforms.secrets.plan import BodyScanner, Plan, Plans
-from iron_proxy.transforms.secrets.replace import swap_sole_token, swap_tokens
-from iron_proxy.transforms.secrets.scrubbers import watch
+from iron_proxy.transforms.secrets.replace import prepare_swap, swap_tokens
+from iron_proxy.transforms.secrets.scrubbers import SentSecrets, watch
 from iron_proxy.transforms.secrets.settlement import Refusal, Settled, settle
 from iron_proxy.transforms.secrets.stand_ins import with_stand_in
 from iron_proxy.transforms.secrets.swapped_body import stream_body
@@ -59,33 +59,33 @@ class SecretsTransform:
     async def on_request(self, exchange: Exchange) -> Verdict:
         """Swap and inject, or refuse. Raises TransformError when a secret cannot stand where it should go."""
         request = exchange.request
-        plan = self._plans.for_request(request)
+        plan, sent = self._plans.for_request(request)
         rejection = self.tripwires.look(exchange, plan)
         if rejection is not None:
             return rejection
         if request.method not in _COMMON_METHODS and request.method.upper() == "TRACE":
             return self._refuse_trace(exchange)
         if plan is None:
-            watch(exchange, self._plans.sent_to(request.target))
+            watch(exchange, sent)
             return CONTINUE
         if plan.ambiguous is not None:
             sentence = "the path can be read in more than one way, so the rules of a required secret cannot be decided"
             return _reject(exchange, Refusal(plan.ambiguous, "ambiguous_path", sentence))
         if request.upgrade is not None:
-            refusal = await prepare_messages(exchange, plan, self._plans.sent_to(request.target))
+            refusal = await prepare_messages(exchange, plan, sent)
             if refusal is not None:
                 return _reject(exchange, refusal)
         if plan.is_headers_only:
             # What nearly every request is: no token, or one token in one header of one entry that demands nothing.
             found = find_sole_token(plan, request.headers.fields)
             if found is NO_TOKEN:
-                watch(exchange, self._plans.sent_to(request.target))
+                watch(exchange, sent)
                 return CONTINUE
-            if found is not None and self._swapped_alone(exchange, found):
+            if found is not None and _swapped_alone(exchange, found, sent):
                 return CONTINUE
-        return await self._search_and_swap(exchange, plan)
+        return await self._search_and_swap(exchange, plan, sent)
 
-    async def _search_and_swap(self, exchange: Exchange, plan: Plan) -> Verdict:
+    async def _search_and_swap(self, exchange: Exchange, plan: Plan, sent: SentSecrets) -> Verdict:
         """The general way: everything is looked at, then decided on, then changed."""
         request = exchange.request
         findings = await find_tokens(plan, request, self._max_body_bytes)
@@ -99,47 +99,13 @@ class SecretsTransform:
         scrubbed = settled.secrets
         body = findings.body
         if plan.body is not None and body is not None and (body.is_cut or body.is_live):
-            scrubbed = self._stream_body(plan.body, exchange, body, settled)
-        watch(exchange, self._plans.sent_to(request.target), scrubbed.items())
+            scrubbed = _stream_body(plan.body, exchange, body, settled, sent)
+        watch(exchange, sent, scrubbed.items())
         return CONTINUE
-
-    def _stream_body(
-        self, scanner: BodyScanner, exchange: Exchange, body: BodyFindings, settled: Settled
-    ) -> dict[Entry, Secret]:
-        """Let tokens be swapped while the body goes by; the secrets that may go into it."""
-        if body.is_live:
-            exchange.annotate("body_streamed", True)
-        secrets = at_hand(scanner, settled.secrets)
-        uses = LateUses(exchange, self._plans.sent_to(exchange.request.target))
-        is_changed = stream_body(scanner, exchange.request, body, secrets, uses.used, uses.unfit)
-        return secrets if is_changed else settled.secrets
-
-    def _swapped_alone(self, exchange: Exchange, found: SoleToken) -> bool:
-        """
-        Swap the only token there is: a shortcut to the outcome of the general way (property tests hold them together).
-
-        False, with nothing changed, leaves everything to that: also when the secret has to be waited for.
-        """
-        owner, request = found.owner, exchange.request
-        entry = owner.entry
-        if request.scheme != "https" and not (entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)):
-            return False
-        secret = entry.source.current
-        if secret is None:
-            return False
-        swap_sole_token(request, found, secret)
-        exchange.annotate("swapped", [{"secret": entry.name, "locations": [owner.location]}])
-        sent = self._plans.sent_to(request.target)
-        if entry.redact_responses:               # what goes upstream asks for a readable answer already
-            sent.note(entry, secret)
-            exchange.scrubbers += sent.scrubbers
-        else:
-            watch(exchange, sent, [(entry, secret)])
-        return True
 
     def on_refused(self, exchange: Exchange) -> None:
         """Note tokens where they do not belong in a request that another transform refuses."""
-        self.tripwires.look_at_refused(exchange, self._plans.for_request(exchange.request))
+        self.tripwires.look_at_refused(exchange, self._plans.for_request(exchange.request)[0])
 
     def rehearsal(self) -> "SecretsTransform":
         """One that puts each secret's name in the place of its value, and asks no source for one."""
@@ -168,6 +134,43 @@ def build(section: Section, context: TransformContext) -> RequestTransform:
     if any(each.value in tokens for each in honeytokens):
         section.problem("honeytokens", "a honeytoken is the proxy_value of an entry: that one may be used")
     return SecretsTransform(entries, context.max_request_body_bytes, honeytokens)
+
+
+def _swapped_alone(exchange: Exchange, found: SoleToken, sent: SentSecrets) -> bool:
+    """
+    Swap the only token there is: a shortcut to the outcome of the general way (property tests hold them together).
+
+    False, with nothing changed, leaves everything to that: also when the secret has to be waited for.
+    """
+    request, entry = exchange.request, found.owner.entry
+    if request.scheme != "https" and not (entry.allow_plaintext or may_go_in_clear(request.scheme, request.target)):
+        return False
+    secret = entry.source.current
+    if secret is None:
+        return False
+    if secret is not found.secret:               # the same object is the same value (see Source), a new one a rotation
+        sent.note(entry, secret)
+        prepare_swap(request, found, secret)
+    request.headers.fields = found.swapped
+    request.sensitive |= found.sensitive
+    exchange.notes["swapped"] = found.noted
+    if entry.redact_responses:                   # what goes upstream asks for a readable answer already
+        exchange.scrubbers += sent.scrubbers
+    else:
+        watch(exchange, sent)
+    return True
+
+
+def _stream_body(
+    scanner: BodyScanner, exchange: Exchange, body: BodyFindings, settled: Settled, sent: SentSecrets
+) -> dict[Entry, Secret]:
+    """Let tokens be swapped while the body goes by; the secrets that may go into it."""
+    if body.is_live:
+        exchange.annotate("body_streamed", True)
+    secrets = at_hand(scanner, settled.secrets)
+    uses = LateUses(exchange, sent)
+    is_changed = stream_body(scanner, exchange.request, body, secrets, uses.used, uses.unfit)
+    return secrets if is_changed else settled.secrets
 
 
 def _apply(plan: Plan, exchange: Exchange, findings: Findings, settled: Settled) -> None:

@@ -135,14 +135,14 @@ async def test_the_last_of_several_spellings_goes_on_the_wire_and_each_is_report
 def test_a_host_without_secrets_has_no_plan() -> None:
     plans = Plans([entry_for("a.test")])
 
-    assert plans.for_request(exchange_of(host="b.test").request) is None
+    assert plans.for_request(exchange_of(host="b.test").request)[0] is None
     assert plans.first_possible(Target("b.test", 443)) is None
 
 
 def test_the_same_entries_share_one_plan() -> None:
     plans = Plans([entry_for("*.test")])
 
-    first, second = (plans.for_request(exchange_of(host=host).request) for host in ("a.test", "b.test"))
+    first, second = (plans.for_request(exchange_of(host=host).request)[0] for host in ("a.test", "b.test"))
 
     assert first is second is not None
 
@@ -153,7 +153,7 @@ def test_what_clients_can_invent_is_remembered_within_bounds(monkeypatch: pytest
     plans = Plans([entry_for("*"), *(entry_for(f"h{number}.test") for number in range(10))])
 
     for number in range(10):
-        plan = plans.for_request(exchange_of(host=f"h{number}.test").request)
+        plan, _ = plans.for_request(exchange_of(host=f"h{number}.test").request)
         assert plan is not None
         assert all(plan.header(b"name-%d" % name) is not None for name in range(10))
         assert len(plan.names) == 3

@@ -261,7 +261,7 @@ async def test_grpc_messages_keep_the_lengths_that_are_written_in_them() -> None
 
 async def test_a_body_that_becomes_huge_on_its_way_breaks_off() -> None:
     rules = (Rule.for_host("api.openai.com"),)
-    entry = Entry(FakeSource("K", "x" * 1_000_000), rules, Replacement(TOKEN, in_body=True))
+    entry = Entry(FakeSource("K", "the-value-" * 100_000), rules, Replacement(TOKEN, in_body=True))
     exchange = exchange_of(body=Body(PiecewiseBody(*[TOKEN] * 20), None))
     await send(SecretsTransform([entry]), exchange)
 
