@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from iron_proxy.streams.byte_stream import MAX_PIECE_BYTES, StreamReset, StreamTimeout
 from iron_proxy.streams.deadlines import sweep_of
+from iron_proxy.streams.turn_end import turn_end_of
 
 # The kernel is asked for up to this much at once. One buffer serves all connections: it is filled and emptied within
 # one callback, never kept across turns of the loop.
@@ -25,6 +26,10 @@ _RECEIVE_VIEW = memoryview(_RECEIVE_BUFFER)
 _HIGH_WATER_UNREAD = MAX_PIECE_BYTES
 # Writers wait when this much is unsent; asyncio resumes them at a quarter of it.
 _HIGH_WATER_UNSENT = MAX_PIECE_BYTES
+
+# More than this goes to the kernel at once: there is little to be saved at the turn's end, and backpressure must not come
+# late. Larger than any head, and than what `proxy/respond.py` sends of most answers.
+_HELD_BACK_BYTES = 64 * 1024
 
 # What is queued at a close is sent within this time or dropped: a peer that takes nothing would keep it for ever.
 CLOSE_TIMEOUT = 30.0
@@ -46,7 +51,9 @@ class SocketStream(asyncio.BufferedProtocol):
         "_reset",
         "_sweep",
         "_transport",
+        "_turn_end",
         "_unread_size",
+        "_unsent",
         "_waiter",
         "_write_waiter",
         "_writing_paused",
@@ -70,6 +77,7 @@ class SocketStream(asyncio.BufferedProtocol):
         self._closed = False                 # we have closed or aborted it
         self._reading_paused = False
         self._writing_paused = False
+        self._unsent = b""                   # held back until the end of the turn
         self._waiter: asyncio.Future[None] | None = None
         self._write_waiter: asyncio.Future[None] | None = None
         self._end_callback: Callable[[], None] | None = None
@@ -82,6 +90,7 @@ class SocketStream(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport.set_write_buffer_limits(high=_HIGH_WATER_UNSENT)
         self.peer = _address_text(self._transport.get_extra_info("peername"))
+        self._turn_end = turn_end_of(self._loop)
         self._sweep = sweep_of(self._loop)
         self._sweep.watch(self)
         if self.connected is not None:
@@ -93,22 +102,25 @@ class SocketStream(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have arrived."""
-        view = _RECEIVE_VIEW[:nbytes]
         if self._diverted is not None:
-            self._diverted.write(view)
-            unread = self._diverted.pending
+            self._diverted.write(_RECEIVE_VIEW[:nbytes])
         else:
-            self._pieces.append(bytes(view))
-            self._unread_size = unread = self._unread_size + nbytes
+            self._pieces.append(bytes(_RECEIVE_VIEW[:nbytes]))
+            self._unread_size += nbytes
+        waiter = self._waiter
+        if waiter is None:
+            self._hold_back_sender()
+            return
+        self._waiter = None                  # who waits takes what has come: there is not much of it
+        self.deadline = NEVER
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def _hold_back_sender(self) -> None:
+        unread = self._unread_size if self._diverted is None else self._diverted.pending
         if unread > _HIGH_WATER_UNREAD and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            self.deadline = NEVER
-            if not waiter.done():
-                waiter.set_result(None)
 
     def eof_received(self) -> bool:
         """The peer has ended its direction; ours stays open until somebody closes."""
@@ -118,6 +130,7 @@ class SocketStream(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._reset = True
+        self._unsent = b""
         self._broken = not self.has_ended
         self._sweep.forget(self)
         self._wake_writer()
@@ -221,11 +234,25 @@ class SocketStream(asyncio.BufferedProtocol):
         self._diverted = bio
 
     def write_nowait(self, data: bytes) -> bool:
-        """Hand bytes to the kernel or its queue. True when the caller should `drain` before writing more."""
+        """Send bytes, at the latest when this turn ends. True when the caller should `drain` before writing more."""
         if self._reset or self._closed:
             raise StreamReset("the connection is closed")
-        self._transport.write(data)
+        if self._unsent:
+            data = self._unsent + data
+        elif len(data) <= _HELD_BACK_BYTES:
+            self._turn_end.add(self)
+        if len(data) <= _HELD_BACK_BYTES:
+            self._unsent = data
+        else:
+            self._unsent = b""
+            self._transport.write(data)
         return self._writing_paused
+
+    def send_unsent(self) -> None:
+        """Hand what is held back to the kernel or its queue."""
+        data, self._unsent = self._unsent, b""
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
 
     async def drain(self, timeout: float) -> None:
         """Wait until the peer has taken enough of what was written."""
@@ -245,6 +272,7 @@ class SocketStream(asyncio.BufferedProtocol):
     async def write_end(self) -> None:
         """Send FIN; the peer can still send."""
         if not self._reset and not self._closed and self._transport.can_write_eof():
+            self.send_unsent()
             self._transport.write_eof()
 
     def on_end(self, callback: Callable[[], None] | None) -> None:
@@ -256,6 +284,7 @@ class SocketStream(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """Send what is queued, then close."""
+        self.send_unsent()
         self._closed = True
         self._end_callback = None
         if not self._reset and self._transport.get_write_buffer_size():
@@ -265,6 +294,7 @@ class SocketStream(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close with a reset: no queued byte is sent, and the peer sees that this was not an orderly end."""
         if not self._reset and not self._closed:
+            self.send_unsent()               # as if it had gone out when it was written: the peer sees where it was cut
             sock = self._transport.get_extra_info("socket")
             if sock is not None:
                 _linger_zero(sock)
