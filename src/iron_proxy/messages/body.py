@@ -151,21 +151,20 @@ class Body:
         """
         if self._streamed or self._next:
             return None
-        size = sum(map(len, self._retained)) if self._retained else 0
-        while not self._ended and self._source is not None and size <= limit:
-            piece = self._source.read_body_nowait()
-            if piece is None:
-                return None
+        retained, source = self._retained, self._source
+        size = sum(map(len, retained)) if retained else 0
+        while source is not None and not self._ended and size <= limit:
+            piece = source.read_body_nowait()
             if piece:
-                self._retained.append(piece)
+                retained.append(piece)
                 size += len(piece)
+            elif piece is None:
+                return None
             else:
                 self._ended = True
         if not self._ended:
             return None
-        if len(self._retained) == 1:
-            return self._retained[0]
-        return b"".join(self._retained)
+        return retained[0] if len(retained) == 1 else b"".join(retained)
 
     def rewind(self) -> None:
         """Start again from the first byte. Only when `is_replayable`."""

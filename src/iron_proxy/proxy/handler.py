@@ -53,9 +53,9 @@ async def handle(client: Client, head: RequestHead | ClientError, refusal: Clien
         if refusal is not None:
             life.host, life.method, life.path = described(head)
             raise refusal
-        if client.services.audit.must_wait:
+        if services.audit.must_wait:
             await _wait_for_audit(client, head, life)
-        snapshot = client.services.snapshot
+        snapshot = services.snapshot
         life.generation = snapshot.generation
         life.outcome = await _decide(client, head, _check(client, head, life), snapshot.pipeline, life)
     except ClientDisconnected:
@@ -123,23 +123,23 @@ async def _decide(
     decision = await pipeline.run_request(exchange, life.request_traces)
     if isinstance(decision, Refusal):
         return await _refuse(client, head, decision, life)
-    if client.services.audit.is_strict:
+    services, request = client.services, exchange.request
+    if services.audit.is_strict:
         await record_intent(client, life)
-    if exchange.request.upgrade is not None and isinstance(client, ClientConnection):     # HTTP/2 knows none
+    if request.upgrade is not None and isinstance(client, ClientConnection):     # HTTP/2 knows none
         ended = await websocket.serve(client, head, exchange, decision, pipeline, life)
         return await _refuse(client, head, ended, life) if isinstance(ended, Refusal) else ended
-    body = exchange.request.body
-    content = b"" if body.length == 0 else body.gather_nowait(GATHER_BYTES)
+    content = b"" if request.body.length == 0 else request.body.gather_nowait(GATHER_BYTES)
     if content is None:
         return await _forward_beside_upload(client, head, exchange, decision, pipeline, life)
-    connection, upstream_head = await forward_whole(client, exchange.request, decision, content, exchange)
+    connection, upstream_head = await forward_whole(client, request, decision, content, exchange)
     life.connection, life.bytes_from_client = connection.facts, len(content)
     try:
         response = exchange.response = response_of(upstream_head, connection)
         if pipeline.looks_at_responses or (exchange.scrubbers and exchange.needs_scrubbing(response)):
             outcome = await _respond_through(client, head, exchange, response, pipeline, life)
         else:
-            if client.services.records_sessions:
+            if services.records_sessions:
                 note_stream(client, life, response)
             await client.respond(head, response)
             outcome = allowed(response.status)
@@ -147,7 +147,7 @@ async def _decide(
         connection.abort()
         raise
     if connection.is_reusable(upstream_head):
-        client.services.pool.give_back(connection)
+        services.pool.give_back(connection)
     else:
         connection.close()
     return outcome

@@ -49,12 +49,13 @@ class ResponseScrubber:
     def finds_nothing(self, response: Response) -> bool:
         """Whether it is certain now that the response can go as it is."""
         redactor = self._known.redactor
+        shortest = redactor.shortest
         fields = response.headers.fields
         shape: AnswerShape | None = fields.answer_shape if type(fields) is Fields else None
         if shape is None or shape.redactor is not redactor:
             shape = shape_of(response.headers, redactor)
         reason = response.reason
-        if not shape.is_clean or (len(reason) >= redactor.shortest and _is_in_reason(redactor, reason)):
+        if not shape.is_clean or (len(reason) >= shortest and _is_in_reason(redactor, reason)):
             return False
         body = response.body
         if body.length == 0:
@@ -64,7 +65,7 @@ class ResponseScrubber:
         content = body.gather_nowait(WHOLE_BYTES)
         if content is None or body.trailers:
             return False
-        return len(content) < redactor.shortest or redactor.natural.first_match(content) is None
+        return len(content) < shortest or redactor.natural.first_match(content) is None
 
     def begin(self) -> "Scrubbing":
         """The scrubbing of one exchange."""
