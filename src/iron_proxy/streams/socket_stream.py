@@ -27,7 +27,7 @@ _HIGH_WATER_UNREAD = MAX_PIECE_BYTES
 # Writers wait when this much is unsent; asyncio resumes them at a quarter of it.
 _HIGH_WATER_UNSENT = MAX_PIECE_BYTES
 
-# More than this goes to the kernel at once: little would be saved by waiting, and backpressure must not come late. Larger
+# More than this goes to the kernel at once: waiting would save little, and backpressure must not come late. Larger
 # than any head, and than what `proxy/respond.py` sends of most answers.
 _HELD_BACK_BYTES = 64 * 1024
 
