@@ -7,40 +7,20 @@ Bounded: a program that invents hosts and paths fills neither the memory nor the
 from collections import Counter
 from typing import Final, NamedTuple
 
+from msgspec import UNSET
+
 from iron_proxy.audit.record import Record, RequestRecord
 from iron_proxy.errors import BadRequest
 from iron_proxy.go_compat.path_match import MAX_GLOB_LENGTH
-from iron_proxy.matching.path_patterns import path_is_ambiguous
 from iron_proxy.messages.authority import DEFAULT_PORTS, Target, parse_target
-from iron_proxy.pipeline.exchange import Exchange
-from iron_proxy.pipeline.transform import Scope
-from iron_proxy.pipeline.verdict import CONTINUE, Verdict
 
 # A policy of more rules and paths is read by nobody; a browser needs some hundreds.
 MAX_PATHS: Final = 5000
 # A pattern has a limit too, and where every character of a path is escaped it is twice as long.
 MAX_PATH_LENGTH: Final = MAX_GLOB_LENGTH // 3
 
-_AMBIGUOUS: Final = "ambiguous_path"
 # A client that left before its answer was whole has been let through as well.
 _LET_THROUGH: Final = ("allow", "client_cancel")
-
-
-class PathMarker:
-    """
-    Notes on a request's trace that its path can be read in more than one way: no rule with paths would admit it.
-
-    A transform, first of all; the record shows the path decoded, where that cannot be seen any more.
-    """
-
-    name = "learn"
-    scopes = frozenset((Scope.REQUEST,))
-
-    async def on_request(self, exchange: Exchange) -> Verdict:
-        """Note it, and let pass."""
-        if path_is_ambiguous(exchange.request.raw_path):
-            exchange.annotate(_AMBIGUOUS, True)
-        return CONTINUE
 
 
 class Seen(NamedTuple):
@@ -94,11 +74,4 @@ def _is_nameable(record: RequestRecord) -> bool:
     if not record.method:  # passed through: there is no path
         return True
     is_fit = record.path.startswith("/") and len(record.path) <= MAX_PATH_LENGTH  # not OPTIONS *
-    return is_fit and not _is_marked(record)
-
-
-def _is_marked(record: RequestRecord) -> bool:
-    return any(
-        trace["name"] == PathMarker.name and trace.get("annotations", {}).get(_AMBIGUOUS)
-        for trace in record.request_transforms
-    )
+    return is_fit and record.ambiguous_path is UNSET

@@ -20,7 +20,6 @@ from iron_proxy.secret_sources.file import FileSource
 from iron_proxy.secret_sources.json_key import JSONKeySource
 from iron_proxy.secret_sources.registry import SourceContext, build_source
 from iron_proxy.secret_sources.source import Secret, Source, holds_line_breaks
-from iron_proxy.session.learning import PathMarker
 from iron_proxy.session.policy_flags import SecretFlag
 from iron_proxy.session.proxy_tokens import token_like
 from iron_proxy.transforms.allowlist import Allowlist
@@ -96,11 +95,10 @@ def _with_rules(transforms: list[RequestTransform], config: Config, additions: A
     rules = [*additions.rules, *(rule for flag in additions.secrets for rule in flag.rules)]
     if not any(isinstance(each, Allowlist) for each in transforms) and config.proxy.default_action != "allow":
         transforms = [Allowlist(()), *transforms]
-    extended = [
+    return [
         each.extended(rules, warn_only=additions.observes) if isinstance(each, Allowlist) else each
         for each in transforms
     ]
-    return [PathMarker(), *extended] if additions.observes else extended
 
 
 def _entries(flags: Iterable[SecretFlag], environment: Mapping[str, str]) -> Iterable[Entry]:

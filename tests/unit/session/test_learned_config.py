@@ -67,7 +67,7 @@ def test_counts_stand_beside_what_they_count() -> None:
 
 def test_paths_that_no_rule_can_name_widen_their_rule_and_say_so() -> None:
     learned = LearnedRequests()
-    learned.take(request(request_transforms=[{"name": "learn", "annotations": {"ambiguous_path": True}}]))
+    learned.take(request(ambiguous_path=True))
 
     text = learned_config(learned)
     (rule,) = rules_of(text)

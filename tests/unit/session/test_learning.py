@@ -1,25 +1,11 @@
 from collections import Counter
 
-import pytest
 from tests.unit.session.test_tally import denied, event, request
 
 from iron_proxy.messages.authority import Target
-from iron_proxy.messages.body import Body
-from iron_proxy.messages.headers import Headers
-from iron_proxy.messages.request import Request
-from iron_proxy.pipeline.exchange import Exchange
-from iron_proxy.pipeline.verdict import CONTINUE
-from iron_proxy.session.learning import MAX_PATH_LENGTH, MAX_PATHS, LearnedRequests, PathMarker, Seen
+from iron_proxy.session.learning import MAX_PATH_LENGTH, MAX_PATHS, LearnedRequests, Seen
 
 A = Target("a.test", 443)
-
-
-@pytest.mark.parametrize(("path", "notes"), [(b"/a/b", {}), (b"/a%2fb", {"ambiguous_path": True})])
-async def test_a_path_that_no_rule_can_name_is_noted(path: bytes, notes: dict[str, bool]) -> None:
-    exchange = Exchange(Request("GET", "https", A, path, None, Headers([]), Body(None, 0)))
-
-    assert await PathMarker().on_request(exchange) is CONTINUE
-    assert exchange.notes == notes
 
 
 def test_what_was_let_through_is_counted_by_rule_and_path() -> None:
@@ -52,8 +38,7 @@ def test_what_was_not_let_through_is_not_learned() -> None:
 
 def test_paths_that_no_rule_can_name_are_counted_apart() -> None:
     learned = LearnedRequests()
-    marked = [{"name": "learn", "annotations": {"ambiguous_path": True}}]
-    learned.take(request(request_transforms=marked))
+    learned.take(request(ambiguous_path=True))
     learned.take(request(method="OPTIONS", path="*"))
 
     assert learned.paths == {Seen(A, "https", "GET"): Counter(), Seen(A, "https", "OPTIONS"): Counter()}
