@@ -53,6 +53,10 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status."""
     command = _command(arguments[0]) if arguments else None
     if command is None:
+        import signal
+
+        # Until there is a loop to drain, control-C ends the start as any other program: no exception out of an import.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         from iron_proxy.cli.serve import run as serve
 
         return serve(arguments)

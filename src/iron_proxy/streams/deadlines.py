@@ -10,6 +10,9 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 SWEEP_SECONDS = 0.25
+# A sweep that is this late comes out of a pause: the process or its machine was stopped. What peers have sent meanwhile
+# waits in the kernel, and is read before the next one.
+PAUSE_SECONDS = 1.0
 
 
 class Expirable(Protocol):
@@ -30,12 +33,13 @@ class DeadlineSweep:
         self._loop = loop
         self._watched: set[Expirable] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     def watch(self, stream: Expirable) -> None:
         """Look after a stream until `forget`."""
         self._watched.add(stream)
         if self._timer is None:
-            self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+            self._set_timer()
 
     def forget(self, stream: Expirable) -> None:
         """Stop looking after a stream."""
@@ -43,9 +47,16 @@ class DeadlineSweep:
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        for stream in [each for each in self._watched if each.deadline < now or each.write_deadline < now]:
-            stream.expire()
-        self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep) if self._watched else None
+        if now - self._due < PAUSE_SECONDS:
+            for stream in [each for each in self._watched if each.deadline < now or each.write_deadline < now]:
+                stream.expire()
+        self._timer = None
+        if self._watched:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        self._due = self._loop.time() + SWEEP_SECONDS
+        self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
 
 _SWEEPS: WeakKeyDictionary[asyncio.AbstractEventLoop, DeadlineSweep] = WeakKeyDictionary()

@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -60,6 +62,38 @@ async def test_a_sweep_that_went_to_rest_wakes_for_the_next_stream() -> None:
         wait = Wait(sweep, loop.time(), NEVER)
         await asyncio.wait_for(wait.told.wait(), 5)
         sweep.forget(wait)
+
+
+class StoppedClock:
+    """A loop whose time is set by hand; `turn` calls what is due."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> None:
+        self._due.append((self.now + delay, callback))
+
+    def turn(self, seconds: float) -> None:
+        self.now += seconds
+        due, self._due = self._due, []
+        for _, callback in due:
+            callback()
+
+
+def test_after_a_pause_what_has_come_meanwhile_is_read_first() -> None:
+    clock = StoppedClock()
+    sweep = DeadlineSweep(cast(asyncio.AbstractEventLoop, clock))
+    wait = Wait(sweep, clock.now + 2, NEVER)
+
+    clock.turn(30)  # stopped, and continued
+    assert not wait.told.is_set()
+
+    clock.turn(deadlines.SWEEP_SECONDS)
+    assert wait.told.is_set()
 
 
 async def test_a_loop_has_one_sweep() -> None:
