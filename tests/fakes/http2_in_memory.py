@@ -38,6 +38,7 @@ class MemoryTLS(MemoryStream, TLSStream):  # type: ignore[override]  # what both
     """A memory stream that passes for one with TLS, whose handshake has chosen `alpn`."""
 
     peer = ""
+    version = "TLSv1.3"
     session = None
     alpn = None
 

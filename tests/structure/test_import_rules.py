@@ -61,11 +61,11 @@ def is_exit_or_print(name: str) -> bool:
 
 CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
     (
-        # The doctor asks the listeners of this machine's own proxy. Questions of passthrough names go to the name
-        # servers of the configuration, not to where a workload wants.
+        # The measured pool calls the pool that it is. The doctor asks the listeners of this machine's own proxy.
+        # Questions of passthrough names go to the name servers of the configuration, not to where a workload wants.
         "connections to the outside are opened by the dialer",
         is_outgoing,
-        ("upstream/dialer.py", "dns/upstream_query.py", "demo/", "doctor/checks.py"),
+        ("upstream/dialer.py", "upstream/measured_pool.py", "dns/upstream_query.py", "demo/", "doctor/checks.py"),
     ),
     (
         "a Permit is made by the pipeline",

@@ -94,6 +94,7 @@ async def accept_tls(
         raise BadHandshake(f"the client's TLS handshake failed: {error.reason}") from error
     except (StreamReset, StreamTimeout) as error:
         raise BadHandshake("the client did not complete the TLS handshake") from error
+    services.process.note_handshake(tls.version)
     return tls, host
 
 

@@ -68,6 +68,11 @@ class Process:
         self.connections: set[Closable] = set()
         self.draining = False                    # no new request on kept connections
         self.newest: Services | None = None
+        self.handshakes: dict[str, int] = {}     # of clients' TLS that succeeded, by version, for metrics
+
+    def note_handshake(self, version: str) -> None:
+        """Count one; once a connection."""
+        self.handshakes[version] = self.handshakes.get(version, 0) + 1
 
 
 @dataclass(slots=True, eq=False)

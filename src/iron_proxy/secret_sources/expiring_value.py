@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from iron_proxy.errors import SecretUnavailable
-from iron_proxy.secret_sources.source import Secret
+from iron_proxy.secret_sources.source import Fetches, Secret
 
 # A secret store that has not answered by then is down; clients of a proxy give up after about as long.
 FETCH_TIMEOUT = 30.0
@@ -59,11 +59,17 @@ class ExpiringValue:
         self._fetching = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
         self.fetched_at: float | None = None        # by the clock; None before the first success
+        self._succeeded = self._failed = 0
 
     @property
     def current(self) -> Secret | None:
         """The value while it is fresh."""
         return self._secret if self._clock() < self._expires else None
+
+    @property
+    def fetches(self) -> Fetches:
+        """How many there were."""
+        return Fetches(self._succeeded, self._failed)
 
     async def get(self) -> Secret:
         """The value, fetched if there is none yet. Raises SecretUnavailable while no fetch has ever succeeded."""
@@ -108,11 +114,13 @@ class ExpiringValue:
         except Exception as error:  # noqa: BLE001  # nobody waits for a refresh: whatever it is must be told here
             self._note_failure(f'fetching secret "{self._name}" raised {type(error).__name__}')
         else:
+            self._succeeded += 1
             self.fetched_at = self._clock()
             self._tell_failure_after = -math.inf    # the next failure is another one
             self._expires = self._after(self._ttl * (1 - JITTER * self._chance())) if self._ttl else math.inf
 
     def _note_failure(self, message: str) -> None:
+        self._failed += 1
         if self._secret is not None:
             self._expires = self._after(self._ttl / 2)
             self._tell_stale(message)

@@ -17,7 +17,7 @@ from iron_proxy.config.section import Section
 from iron_proxy.errors import SecretUnavailable
 from iron_proxy.go_compat.durations import parse_duration
 from iron_proxy.secret_sources.expiring_value import ExpiringValue
-from iron_proxy.secret_sources.source import Secret
+from iron_proxy.secret_sources.source import Fetches, Secret
 
 # The largest credentials are key files and JSON bundles of some KiB; /dev/zero would otherwise fill the memory.
 MAX_FILE_BYTES = 1024 * 1024
@@ -67,6 +67,11 @@ class FileSource:
     def fetched_at(self) -> float | None:
         """When the content was last read, by the clock; None before the first time."""
         return self._value.fetched_at
+
+    @property
+    def fetches(self) -> Fetches:
+        """How often it was read."""
+        return self._value.fetches
 
     async def get(self) -> Secret:
         """The file's content. Raises SecretUnavailable until it could be read once."""

@@ -6,7 +6,7 @@ a secret leaves through `reveal` only, and a structure test lists the few files 
 hold it is known to `known_values.py` from the start.
 """
 
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import NamedTuple, NoReturn, Protocol, runtime_checkable
 
 from iron_proxy.secret_sources.known_values import KNOWN_VALUES
 
@@ -76,6 +76,28 @@ class Source(Protocol):
 
         The same object as before means the same value, so that callers may keep what they derived from it.
         """
+        ...
+
+
+class Fetches(NamedTuple):
+    """How often a value was asked for where it comes from, and how that ended."""
+
+    succeeded: int
+    failed: int
+
+
+@runtime_checkable
+class FetchedSource(Protocol):
+    """A source whose value is fetched while the proxy runs, and so has an age."""
+
+    @property
+    def fetched_at(self) -> float | None:
+        """When that succeeded last, by the source's clock; None before the first time."""
+        ...
+
+    @property
+    def fetches(self) -> Fetches:
+        """So far."""
         ...
 
 

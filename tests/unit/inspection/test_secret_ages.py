@@ -3,9 +3,11 @@
 import time
 from pathlib import Path
 
+import pytest
 from tests.unit.inspection.policies import PLAIN, allowlist, read
 
-from iron_proxy.inspection.secret_ages import secret_ages
+from iron_proxy.errors import SecretUnavailable
+from iron_proxy.inspection.secret_ages import fetched_secrets, secret_ages
 from iron_proxy.transforms.secrets.transform import SecretsTransform
 
 SECRETS = """\
@@ -33,3 +35,23 @@ async def test_a_fetched_secret_has_an_age_and_others_have_none(tmp_path: Path) 
     assert 60 <= told[1]["age_seconds"] < 70
     assert [each["source"] for each in told] == ["env A", f"file {path}, key token"]
     assert "the real value" not in str(told)
+
+
+async def test_only_what_is_fetched_has_fetches_and_entries_of_one_name_are_one(tmp_path: Path) -> None:
+    path = tmp_path / "secret.json"
+    path.write_text('{"token": "the real value"}')
+    twice = SECRETS + SECRETS.splitlines(keepends=True)[-1].replace("long-enough-2", "long-enough-3")
+    _, _, pipeline = read(PLAIN + allowlist("{host: a.test}") + twice.replace("PATH", str(path)), tmp_path)
+    [transform] = [each for each in pipeline.transforms if isinstance(each, SecretsTransform)]
+
+    assert fetched_secrets(pipeline) == [(str(path), None, (0, 0))]
+
+    await transform.entries[1].source.get()
+    path.unlink()
+    with pytest.raises(SecretUnavailable):
+        await transform.entries[2].source.get()
+    [secret] = fetched_secrets(pipeline, lambda: time.monotonic() + 60)
+
+    assert (secret.name, secret.fetches) == (str(path), (1, 1))
+    assert secret.age is not None
+    assert 60 <= secret.age < 600

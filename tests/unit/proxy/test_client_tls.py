@@ -100,6 +100,7 @@ async def test_a_client_is_served_as_the_name_it_asks_for(accepting: Accepting) 
     assert name == "ok.test"
     assert await stream.read(LONG) == b"hello"
     assert accepting.proxy.leaves.asked == [("ok.test", False, True)]
+    assert accepting.proxy.services.process.handshakes == {"TLSv1.3": 1}
 
 
 async def test_a_leaf_that_is_here_needs_no_signing(accepting: Accepting) -> None:

@@ -329,3 +329,16 @@ async def test_the_same_value_is_the_same_object_while_fresh() -> None:
     value = ExpiringValue("K", Store("one").fetch, ttl=60, clock=Clock())
 
     assert await value.get() is await value.get()
+
+
+async def test_fetches_are_counted_by_how_they_ended() -> None:
+    store, clock = Store("one", None, "two"), Clock()
+    value = ExpiringValue("K", store.fetch, ttl=60, clock=clock)
+    counted = [value.fetches]
+    for _ in range(3):
+        await value.get()
+        await refreshed(value)
+        counted.append(value.fetches)
+        clock.now += 60
+
+    assert counted == [(0, 0), (1, 0), (1, 1), (2, 1)]

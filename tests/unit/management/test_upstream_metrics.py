@@ -1,0 +1,22 @@
+"""What is told of upstreams, in numbers."""
+
+from iron_proxy.management.upstream_metrics import UpstreamMetrics
+
+
+def test_answers_and_connections_are_counted_apart() -> None:
+    metrics = UpstreamMetrics()
+    metrics.answered(20.0)
+    metrics.connected(200.0, "TLSv1.3")
+
+    assert (metrics.answers.total, metrics.connects.total) == (20.0, 200.0)
+
+
+def test_handshakes_are_by_version_and_connections_without_tls_are_none() -> None:
+    metrics = UpstreamMetrics()
+    for version in ("TLSv1.3", "TLSv1.2", "TLSv1.3", ""):
+        metrics.connected(0.1, version)
+    metrics.not_connected(by_handshake=True)
+    metrics.not_connected(by_handshake=False)
+
+    assert metrics.handshakes == {"TLSv1.3": 2, "TLSv1.2": 1}
+    assert (metrics.failed_handshakes, metrics.failed_connects) == (1, 1)
