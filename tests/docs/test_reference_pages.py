@@ -180,7 +180,8 @@ def test_every_variable_of_the_export_is_on_the_environment_page(variable: str) 
 
 
 def test_the_metrics_on_the_page_are_those_that_there_are() -> None:
-    readings = Readings(1, 0, 0, 0, 0, 0, 0, Condition(0, 0, 0, 0, False), ExportCondition(0, 0, 0, 0))
+    exports = {"logs": ExportCondition(0, 0, 0, 0)}
+    readings = Readings(1, 0, 0, 0, 0, 0, 0, {}, (), Condition(0, 0, 0, 0, False), exports)
     families = MetricsPage(RequestMetrics(), lambda: readings).collect()
     names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
 

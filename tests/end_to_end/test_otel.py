@@ -88,6 +88,55 @@ def test_a_refusing_collector_is_told_and_later_records_arrive(fresh_proxy: Fres
         assert proxy.wait_for_exit() == 0
 
 
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@KINDS
+def test_spans_and_metrics_are_those_of_the_log(fresh_proxy: Fresh, kind: Any, protocol: str) -> None:
+    with kind() as collector:
+        proxy = fresh_proxy(
+            env=variables(
+                collector.url, protocol, OTEL_TRACES_EXPORTER="otlp", OTEL_METRICS_EXPORTER="otlp",
+                OTEL_BSP_SCHEDULE_DELAY="60000", OTEL_METRIC_EXPORT_INTERVAL="60000",
+            ),
+            metrics=None,
+        )  # fmt: skip
+        for way in (Way.HTTP, Way.HTTPS, Way.CONNECT_TLS):
+            assert proxy.ask(way, headers=f"Traceparent: 00-{TRACE}-{SPAN}-01\r\n").status == 200
+        proxy.ask(Way.HTTP, host="evil.test")
+        proxy.ask_to_stop()
+        assert proxy.wait_for_exit() == 0
+
+    requests = [line for line in proxy.parsed() if line["msg"] == "request"]
+    spans = {attributes_of(span)["iron_proxy.request_id"]: span for span in collector.spans()}
+    assert list(spans) == [line["request_id"] for line in requests]
+    for line in requests:
+        is_child = line["method"] == "GET" and line["action"] == "allow"
+        assert spans[line["request_id"]].parent_span_id.hex() == (SPAN if is_child else "")
+        assert (spans[line["request_id"]].trace_id.hex() == TRACE) is is_child
+    named = {attributes_of(record)["request_id"]: record.span_id for record in collector.records()}
+    assert named == {request_id: span.span_id for request_id, span in spans.items()}
+
+    metrics = collector.metrics()[-1]
+    assert sum(point.as_int for point in metrics["iron_proxy_requests"].sum.data_points) == len(requests)
+    assert metrics["iron_proxy_upstream_response_duration"].histogram.data_points[0].count == 3
+
+
+def test_what_a_client_says_of_its_trace_goes_on_as_it_came(fresh_proxy: Fresh, internet: Internet) -> None:
+    headers = f"Traceparent: 00-{TRACE}-{SPAN}-01\r\ntracestate: a=b\r\n"
+    with HTTPCollector() as collector:
+        proxy = fresh_proxy(env=variables(collector.url, "http/protobuf", OTEL_TRACES_EXPORTER="otlp"))
+        before = len(internet.allowed.requests)
+        assert proxy.ask(Way.HTTP, "/traced", headers=headers).status == 200
+        proxy.settle()
+
+    seen = internet.allowed.wait_for("/traced", before)
+    assert (b"Traceparent", f"00-{TRACE}-{SPAN}-01".encode()) in seen.fields
+    assert (b"tracestate", b"a=b") in seen.fields
+    [step] = [each for each in proxy.records()[-1]["request_transforms"] if each["name"] == "trace_context"]
+    assert step["annotations"] == {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+
+
 def test_an_unknown_protocol_stops_the_start(internet: Internet, proxy_ca: ProxyCA, tmp_path: Path) -> None:
     environment = variables("http://127.0.0.1:9", "carrier-pigeon")
 

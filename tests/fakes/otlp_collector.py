@@ -1,6 +1,7 @@
 """
 Collectors that decode what they get with OpenTelemetry's own messages: one over HTTP, one over gRPC.
 
+They take logs, spans and metrics: over HTTP by the path (`/v1/traces`, `/v1/metrics`; anything else is logs).
 `status` is what they answer with: 200, or a refusal. `hold` makes them wait until they are closed.
 """
 
@@ -10,13 +11,30 @@ import threading
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any
 
 import grpc
+import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
+# By the name of the signal in paths and packages: its service, its request, the answer.
+_KINDS: dict[str, tuple[str, Any, Any]] = {
+    "logs": ("LogsService", ExportLogsServiceRequest, ExportLogsServiceResponse),
+    "trace": ("TraceService", ExportTraceServiceRequest, ExportTraceServiceResponse),
+    "metrics": ("MetricsService", ExportMetricsServiceRequest, ExportMetricsServiceResponse),
+}
+_BY_PATH: dict[str, Any] = {"/v1/traces": ExportTraceServiceRequest, "/v1/metrics": ExportMetricsServiceRequest}
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
 
 
@@ -24,14 +42,14 @@ class Collector:
     """What has come. `requests` are (path or method, headers, message)."""
 
     def __init__(self) -> None:
-        self.requests: list[tuple[str, dict[str, str], ExportLogsServiceRequest]] = []
+        self.requests: list[tuple[str, dict[str, str], Any]] = []
         self.status = 200
         self.hold = False
         self.port = 0
         self._arrived = threading.Condition()
         self._released = threading.Event()
 
-    def take(self, path: str, headers: dict[str, str], message: ExportLogsServiceRequest) -> None:
+    def take(self, path: str, headers: dict[str, str], message: Any) -> None:
         with self._arrived:
             self.requests.append((path, headers, message))
             self._arrived.notify_all()
@@ -42,11 +60,37 @@ class Collector:
         """The log records that were taken."""
         return [
             record
-            for _, _, message in self.requests
+            for message in self.messages(ExportLogsServiceRequest)
             for resource in message.resource_logs
             for scope in resource.scope_logs
             for record in scope.log_records
         ]
+
+    def spans(self) -> list[Any]:
+        """The spans that were taken."""
+        return [
+            span
+            for message in self.messages(ExportTraceServiceRequest)
+            for resource in message.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The metrics that were taken, by name, for each time that some were."""
+        return [
+            {
+                metric.name: metric
+                for resource in message.resource_metrics
+                for scope in resource.scope_metrics
+                for metric in scope.metrics
+            }
+            for message in self.messages(ExportMetricsServiceRequest)
+        ]
+
+    def messages(self, kind: Any) -> list[Any]:
+        """What has come of one kind."""
+        return [message for _, _, message in self.requests if isinstance(message, kind)]
 
     def wait_for(self, count: int, timeout: float = 10.0) -> list[Any]:
         """The records, once there are so many."""
@@ -76,7 +120,8 @@ class HTTPCollector(Collector):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                message = ExportLogsServiceRequest.FromString(_UNPACK[self.headers.get("Content-Encoding", "")](body))
+                kind: Any = _BY_PATH.get(self.path, ExportLogsServiceRequest)
+                message = kind.FromString(_UNPACK[self.headers.get("Content-Encoding", "")](body))
                 collector.take(self.path, {name.lower(): value for name, value in self.headers.items()}, message)
                 try:
                     self.send_response(collector.status)
@@ -106,33 +151,44 @@ class HTTPCollector(Collector):
 
 
 class GRPCCollector(Collector):
-    """`with GRPCCollector() as collector`: the LogsService, without TLS."""
+    """`with GRPCCollector() as collector`: the three services, without TLS."""
 
     def __enter__(self) -> "GRPCCollector":
         self._server = grpc.server(ThreadPoolExecutor(2))
-        handler = grpc.unary_unary_rpc_method_handler(
-            self._export,
-            request_deserializer=ExportLogsServiceRequest.FromString,
-            response_serializer=ExportLogsServiceResponse.SerializeToString,
-        )
-        service = "opentelemetry.proto.collector.logs.v1.LogsService"
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
+        for package, (name, request, response) in _KINDS.items():
+            handler = grpc.unary_unary_rpc_method_handler(
+                partial(self._export, response),
+                request_deserializer=request.FromString,
+                response_serializer=response.SerializeToString,
+            )
+            service = f"opentelemetry.proto.collector.{package}.v1.{name}"
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
         self.port = self._server.add_insecure_port("127.0.0.1:0")
         self.url = f"http://127.0.0.1:{self.port}"
         self._server.start()
         return self
 
-    def _export(self, message: ExportLogsServiceRequest, context: Any) -> ExportLogsServiceResponse:
+    def _export(self, response: Any, message: Any, context: Any) -> Any:
         self.take("Export", dict(context.invocation_metadata()), message)
         if self.status != 200:
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
-        return ExportLogsServiceResponse()
+        return response()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
         self._server.stop(0).wait()
+
+
+def ask_for(monkeypatch: pytest.MonkeyPatch, collector: Collector, **more: str) -> dict[str, str]:
+    """Set the variables that name a collector, which the SDK reads from the process's own; returns them."""
+    protocol = "grpc" if isinstance(collector, GRPCCollector) else "http/protobuf"
+    url = f"http://127.0.0.1:{collector.port}"
+    texts = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol, **more}
+    for name, text in texts.items():
+        monkeypatch.setenv(name, text)
+    return texts
 
 
 def plain(value: Any) -> Any:

@@ -19,7 +19,10 @@ def test_nothing_that_is_exported_holds_one(
     protocol: str,
 ) -> None:
     with kind() as collector:
-        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "OTEL_TRACES_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp",
+        }  # fmt: skip
         proxy = fresh_proxy(transforms=canaries.transforms, env={**canaries.environment, **environment})
         world = CanaryWorld(proxy, *echo_origins, finder)
         for way in (Way.HTTPS, Way.HTTP, Way.CONNECT_TLS):
@@ -31,6 +34,8 @@ def test_nothing_that_is_exported_holds_one(
 
     exported = b"".join(message.SerializeToString() for _, _, message in collector.requests)
     assert b"swapped" in exported
+    assert collector.spans()
+    assert collector.metrics()
     assert b"iron_proxy_notes_total" in page
     assert finder.find(exported) == []
     assert finder.find(page) == []

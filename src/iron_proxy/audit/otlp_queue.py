@@ -56,10 +56,12 @@ class ExportQueue:
         max_size: int = 2048,
         batch_size: int = 512,
         delay: float = 1.0,
+        what: str = "audit records",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exporter = exporter
         self._max_size, self._batch_size, self._delay = max_size, min(batch_size, max_size), delay
+        self._what = what                          # is exported, for whoever reads the process log
         self._clock = clock
         self._lines: deque[bytes] = deque()
         self._bytes = 0
@@ -97,10 +99,14 @@ class ExportQueue:
         with self._lock:
             return ExportCondition(self._exported, self._dropped, self._failed, len(self._lines))
 
-    def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Export what is left, as far as the collector takes it in time. Waits; the last thing of all."""
+    def ask_to_end(self) -> None:
+        """Begin what `close` waits for."""
         self._stopping = True
         self._wake.set()
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Export what is left, as far as the collector takes it in time. Waits; the last thing of all."""
+        self.ask_to_end()
         self._thread.join(seconds)
         self._is_abandoned = True
         self._exporter.shutdown()
@@ -157,6 +163,6 @@ class ExportQueue:
             fields = {"count": lost - self._told, "dropped": self._dropped, "failed": self._failed}
             self._told, self._told_at = lost, now
             _log.warning(
-                "audit records were not exported by OTLP",
+                f"{self._what} were not exported by OTLP",
                 extra={"fields": fields | ({"error": self._trouble} if self._trouble else {})},
             )

@@ -89,6 +89,7 @@ def _read_ca(tls: TLSConfig) -> CAFiles | None:
 
 def _serve(path: str | None, config: Config, problems: Problems, ca_files: CAFiles | None) -> int:
     # Heavy from here on: cryptography, the event loop, the protocols.
+    from iron_proxy.audit.otlp_settings import honours_trace_context
     from iron_proxy.proxy.client_identity import build_identities
     from iron_proxy.runtime.assemble import build_pipeline
     from iron_proxy.runtime.audit_part import standard_error
@@ -101,7 +102,7 @@ def _serve(path: str | None, config: Config, problems: Problems, ca_files: CAFil
 
     harden_process()
     start_logging(config.log.level, LAST_WALL.before(standard_error().put_beside))
-    pipeline = build_pipeline(config, os.environ)
+    pipeline = build_pipeline(config, os.environ, is_traced=honours_trace_context(os.environ))
     clients = build_identities(config.clients, SourceContext(os.environ))
     problems.raise_if_any()                       # the file's and the transforms', all at once
     for warning in problems.warnings:

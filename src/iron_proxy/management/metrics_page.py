@@ -5,7 +5,7 @@ Everything is read at the moment of the scrape; nothing here is called for a req
 proxy serves. `Readings` is what `runtime/metrics_part.py` reads of the parts.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -14,11 +14,15 @@ from prometheus_client.registry import Collector
 
 from iron_proxy.audit.emitter import Condition
 from iron_proxy.audit.otlp_queue import ExportCondition
+from iron_proxy.inspection.secret_ages import FetchedSecret
 from iron_proxy.management.request_metrics import OTHER, Histogram, RequestMetrics
+from iron_proxy.management.upstream_metrics import UpstreamMetrics
 from iron_proxy.version import __version__
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX: Final = "iron_proxy_"
+# As for rules: a page of ten thousand secrets is read by nobody. The others are not shown.
+MAX_SECRETS: Final = 500
 
 
 class Readings(NamedTuple):
@@ -31,15 +35,20 @@ class Readings(NamedTuple):
     leaves_cached: int
     leaves_signed: int
     log_masked: int
+    handshakes: Mapping[str, int]    # of clients' TLS that succeeded, by version
+    secrets: Sequence[FetchedSecret]
     audit: Condition
-    export: ExportCondition | None   # None where nothing is exported by OTLP
+    exports: Mapping[str, ExportCondition]     # by OTLP, by the name of the signal
 
 
 class MetricsPage(Collector):
     """`render` is the page."""
 
-    def __init__(self, requests: RequestMetrics, read: Callable[[], Readings]) -> None:
+    def __init__(
+        self, requests: RequestMetrics, read: Callable[[], Readings], upstream: UpstreamMetrics | None = None
+    ) -> None:
         self._requests = requests
+        self._upstream = upstream or UpstreamMetrics()
         self._read = read
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -48,6 +57,10 @@ class MetricsPage(Collector):
     def render(self) -> bytes:
         """The page's text."""
         return generate_latest(self._registry)
+
+    def families(self) -> Iterable[Metric]:
+        """What is on it."""
+        return self._registry.collect()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the names are no other collector's."""
@@ -58,9 +71,12 @@ class MetricsPage(Collector):
         readings = self._read()
         yield from self._of_requests()
         yield from _of_process(readings)
+        yield from _of_upstream(self._upstream)
+        yield self._handshakes(readings.handshakes)
+        yield from _of_secrets(readings.secrets[:MAX_SECRETS])
         yield from _of_audit(readings.audit)
-        if readings.export is not None:
-            yield from _of_export(readings.export)
+        if readings.exports:
+            yield from _of_exports(readings.exports)
 
     def _of_requests(self) -> Iterator[Metric]:
         counted = self._requests
@@ -72,6 +88,49 @@ class MetricsPage(Collector):
         yield _histogram("transform_duration", "All transforms of a request together.", counted.transform_durations)
         directions = {"from_client": counted.bytes_from_client, "from_upstream": counted.bytes_from_upstream}
         yield _labelled("body_bytes", "Bytes of bodies and of relayed streams.", "direction", directions)
+
+    def _handshakes(self, of_clients: Mapping[str, int]) -> Metric:
+        """Those of clients that failed are audited, and so counted already."""
+        family = CounterMetricFamily(
+            f"{PREFIX}tls_handshakes", "TLS handshakes, by how they ended.", labels=("side", "result", "version")
+        )
+        failed = sum(count for (event, _), count in self._requests.events.items() if event == "handshake")
+        upstream = self._upstream
+        for side, versions, failures in (
+            ("client", of_clients, failed), ("upstream", upstream.handshakes, upstream.failed_handshakes)
+        ):  # fmt: skip
+            for version, count in sorted(versions.items()):
+                family.add_metric((side, "ok", version), count)
+            family.add_metric((side, "failed", ""), failures)
+        return family
+
+
+def _of_upstream(counted: UpstreamMetrics) -> Iterator[Metric]:
+    yield _histogram(
+        "upstream_response_duration",
+        "From when a request asks for a connection to the first head of the answer.",
+        counted.answers,
+    )
+    yield _histogram("upstream_connect_duration", "Connections opened, TLS handshakes included.", counted.connects)
+    yield _counter(
+        "upstream_connect_failures",
+        "Connections that could not be opened, for other reasons than a TLS handshake.",
+        counted.failed_connects,
+    )
+    taken = {"new": counted.taken_new, "reused": counted.taken_reused}
+    yield _labelled("upstream_requests", "Requests that got a connection, by which.", "connection", taken)
+
+
+def _of_secrets(secrets: Sequence[FetchedSecret]) -> Iterator[Metric]:
+    fetches = CounterMetricFamily(f"{PREFIX}secret_fetches", "Fetches of secrets.", labels=("secret", "result"))
+    ages = GaugeMetricFamily(f"{PREFIX}secret_age_seconds", "Since the value was fetched.", labels=("secret",))
+    for secret in secrets:
+        fetches.add_metric((secret.name, "ok"), secret.fetches.succeeded)
+        fetches.add_metric((secret.name, "failed"), secret.fetches.failed)
+        if secret.age is not None:
+            ages.add_metric((secret.name,), secret.age)
+    yield fetches
+    yield ages
 
 
 def _requests(counted: RequestMetrics) -> Metric:
@@ -113,11 +172,18 @@ def _of_audit(audit: Condition) -> Iterator[Metric]:
     yield _gauge("audit_stalled", "1 while an output takes nothing.", int(audit.is_stalled))
 
 
-def _of_export(export: ExportCondition) -> Iterator[Metric]:
-    yield _counter("otlp_exported", "Records that the collector has taken.", export.exported)
-    yield _counter("otlp_dropped", "Records that there was no room or no time for.", export.dropped)
-    yield _counter("otlp_failed", "Records that the collector did not take.", export.failed)
-    yield _gauge("otlp_queued", "Records that wait for the collector.", export.queued)
+def _of_exports(exports: Mapping[str, ExportCondition]) -> Iterator[Metric]:
+    for field, text in (
+        ("exported", "What the collector has taken."),
+        ("dropped", "What there was no room or no time for."),
+        ("failed", "What the collector did not take."),
+    ):
+        counts = {name: getattr(each, field) for name, each in exports.items()}
+        yield _labelled(f"otlp_{field}", text, "signal", counts)
+    queued = GaugeMetricFamily(f"{PREFIX}otlp_queued", "What waits for the collector.", labels=("signal",))
+    for name, each in exports.items():
+        queued.add_metric((name,), each.queued)
+    yield queued
 
 
 def _counter(name: str, text: str, value: int) -> Metric:

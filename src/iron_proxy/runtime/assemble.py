@@ -8,7 +8,6 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from iron_proxy.audit.emitter import AuditEmitter
-from iron_proxy.audit.otlp_queue import ExportQueue
 from iron_proxy.certs.authority import CertificateAuthority
 from iron_proxy.certs.ca_files import CAFiles
 from iron_proxy.certs.leaf_cache import LeafCache
@@ -22,6 +21,7 @@ from iron_proxy.listeners.https import HTTPSListener
 from iron_proxy.listeners.transparent import TransparentListener
 from iron_proxy.listeners.tunnel import TunnelListener
 from iron_proxy.management.request_metrics import RequestMetrics
+from iron_proxy.management.upstream_metrics import UpstreamMetrics
 from iron_proxy.matching.host_patterns import HostPattern
 from iron_proxy.pipeline.pipeline import Pipeline
 from iron_proxy.pipeline.transform import TransformContext
@@ -30,11 +30,14 @@ from iron_proxy.proxy.services import Leaves, Process, Services
 from iron_proxy.proxy.snapshot import Snapshot
 from iron_proxy.runtime.audit_part import build_audit
 from iron_proxy.runtime.dns_part import DNSPart, bind_dns
+from iron_proxy.runtime.exports import Exports
 from iron_proxy.runtime.process_log import report
 from iron_proxy.streams.original_destination import ReadDestination, destination_of_redirect, destination_of_tproxy
 from iron_proxy.transforms.registry import build_transforms
+from iron_proxy.transforms.trace_context import TraceContext
 from iron_proxy.upstream.deny_list import DenyList, readings_of
 from iron_proxy.upstream.dialer import Dialer
+from iron_proxy.upstream.measured_pool import MeasuredPool
 from iron_proxy.upstream.outbound_proxy import OutboundProxies
 from iron_proxy.upstream.pool import Http2Use, Pool
 from iron_proxy.upstream.recent_dials import RecentDials
@@ -54,19 +57,32 @@ class Assembly:
     management: socket.socket | None = None      # management.listen
     own: "OwnListeners" = field(default_factory=lambda: OwnListeners())
     recent_dials: RecentDials | None = None
-    export: ExportQueue | None = None            # of audit records, by OTLP
+    exports: Exports = field(default_factory=Exports)  # by OTLP
     request_metrics: RequestMetrics = field(default_factory=RequestMetrics)
+    upstream_metrics: UpstreamMetrics | None = None    # None where nobody asks: nothing is measured then
 
 
 def assemble(
-    config: Config, pipeline: Pipeline, ca_files: CAFiles | None, clients: ClientIdentities | None = None
+    config: Config,
+    pipeline: Pipeline,
+    ca_files: CAFiles | None,
+    clients: ClientIdentities | None = None,
+    *,
+    is_measured: bool = False,
 ) -> Assembly:
-    """Build and bind everything. Raises StartupError. Must run inside the event loop."""
+    """
+    Build and bind everything. Raises StartupError. Must run inside the event loop.
+
+    `is_measured`: somebody wants the metrics, also where there is no page for them.
+    """
     audit = build_audit(config.log, config.audit)
     own = OwnListeners()
     recent_dials = None if config.proxy.transparent == "off" else RecentDials()
     clients = clients or ClientIdentities()
-    services = build_services(config, pipeline, ca_files, clients, audit, own.includes, recent_dials)
+    measured = UpstreamMetrics() if is_measured or config.metrics.listen is not None else None
+    services = build_services(
+        config, pipeline, ca_files, clients, audit, own.includes, recent_dials, upstream_metrics=measured
+    )
     listeners = bind_listeners(config, services, own, recent_dials)
     pages = _bind_pages("metrics.listen", config.metrics.listen)
     management = _bind_pages("management.listen", config.management.listen)
@@ -74,7 +90,8 @@ def assemble(
     own.add(listener.sock for listener in listeners)
     own.add(sock for sock in (pages, management, *(dns.streams if dns is not None else ())) if sock is not None)
     assembly = Assembly(services, listeners, dns, pages, _listen_texts(config), management, own, recent_dials)
-    if pages is not None:
+    assembly.upstream_metrics = measured
+    if measured is not None:
         audit.subscribe(assembly.request_metrics.take)
     return assembly
 
@@ -90,23 +107,23 @@ def build_services(
     *,
     former: Services | None = None,
     leaves: Leaves | None = None,
+    upstream_metrics: UpstreamMetrics | None = None,
 ) -> Services:
     """
     What connections share, without a socket. Raises StartupError.
 
     For whoever has sockets of its own (`session/`) as well. `is_own_listener(address, port)` says where the dialer must
-    not connect to; `recent_dials` is filled by it, where connections are intercepted. For a reload: the services that
-    these will replace, and their leaves if nothing that makes them has changed.
+    not connect to; it fills `recent_dials`, where connections are intercepted, and the pool `upstream_metrics`. For a
+    reload: the services that these will replace, and their leaves if nothing that makes them has changed.
     """
     snapshot = _snapshot(config, pipeline, clients, 1 if former is None else former.snapshot.generation + 1)
     deny_list = DenyList(config.proxy.upstream_deny_cidrs)
-    trust, proxies = UpstreamTrust(config.proxy.upstream_tls), _outbound_proxies(config)
-    dialer = Dialer(_resolver(config), deny_list, trust, is_own_listener, proxies, recent_dials)
+    dialer = _dialer(config, deny_list, is_own_listener, recent_dials)
     services = Services(
         snapshot=snapshot,
         audit=audit,
         dialer=dialer,
-        pool=Pool(dialer, http2=Http2Use(config.proxy.http2)),
+        pool=_pool(dialer, Http2Use(config.proxy.http2), upstream_metrics),
         leaves=leaves or _leaves(config, ca_files),
         response_header_timeout=config.proxy.upstream_response_header_timeout,
         upgrades=frozenset(config.proxy.upgrades),
@@ -119,6 +136,20 @@ def build_services(
     _announce_policy(snapshot.pipeline, deny_list)
     _announce_ignored_ca(config)
     return services
+
+
+def _dialer(
+    config: Config,
+    deny_list: DenyList,
+    is_own_listener: Callable[[str, int], bool],
+    recent_dials: RecentDials | None,
+) -> Dialer:
+    trust, proxies = UpstreamTrust(config.proxy.upstream_tls), _outbound_proxies(config)
+    return Dialer(_resolver(config), deny_list, trust, is_own_listener, proxies, recent_dials)
+
+
+def _pool(dialer: Dialer, http2: Http2Use, measured: UpstreamMetrics | None) -> Pool:
+    return Pool(dialer, http2) if measured is None else MeasuredPool(dialer, http2, measured)
 
 
 def _snapshot(config: Config, pipeline: Pipeline, clients: ClientIdentities, generation: int) -> Snapshot:
@@ -158,10 +189,16 @@ class NoLeaves:
         raise BadHandshake("TLS cannot be terminated: no CA is configured")
 
 
-def build_pipeline(config: Config, environment: Mapping[str, str]) -> Pipeline:
-    """The transforms of a configuration; what is wrong with them is noted on their sections' problems."""
+def build_pipeline(config: Config, environment: Mapping[str, str], *, is_traced: bool = False) -> Pipeline:
+    """
+    The transforms of a configuration; what is wrong with them is noted on their sections' problems.
+
+    `is_traced`: its requests become spans, of whatever trace their clients say.
+    """
     context = TransformContext(environment, config.proxy.max_request_body_bytes)
     transforms = build_transforms(config.transforms, context)
+    if is_traced:
+        transforms = [TraceContext(), *transforms]
     return Pipeline(transforms, allow_by_default=config.proxy.default_action == "allow")
 
 

@@ -1,6 +1,7 @@
 """How an assembly stands, in numbers, for `/metrics`: read at the moment of a scrape. Called through `lifecycle.py`."""
 
 from iron_proxy.certs.leaf_cache import LeafCache
+from iron_proxy.inspection.secret_ages import fetched_secrets
 from iron_proxy.management.metrics_page import MetricsPage, Readings
 from iron_proxy.runtime.assemble import Assembly
 from iron_proxy.runtime.last_wall import LAST_WALL
@@ -8,7 +9,7 @@ from iron_proxy.runtime.last_wall import LAST_WALL
 
 def metrics_page(assembly: Assembly) -> MetricsPage:
     """The page of a process. Imports what pages need: only once it serves."""
-    return MetricsPage(assembly.request_metrics, lambda: readings_of(assembly))
+    return MetricsPage(assembly.request_metrics, lambda: readings_of(assembly), assembly.upstream_metrics)
 
 
 def readings_of(assembly: Assembly) -> Readings:
@@ -24,5 +25,7 @@ def readings_of(assembly: Assembly) -> Readings:
         leaves_signed=0 if leaves is None else leaves.signed,
         log_masked=LAST_WALL.hits,
         audit=services.audit.condition,
-        export=None if assembly.export is None else assembly.export.condition,
+        handshakes=services.process.handshakes,
+        secrets=fetched_secrets(services.snapshot.pipeline),
+        exports=assembly.exports.conditions,
     )

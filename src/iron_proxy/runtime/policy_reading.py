@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from iron_proxy.audit.otlp_settings import honours_trace_context
 from iron_proxy.certs.ca_files import CAFiles, read_ca_files
 from iron_proxy.config.loading import examine_config
 from iron_proxy.config.problems import Problems
@@ -57,7 +58,8 @@ class ReadPolicy:
 def read_policy(origin: Origin) -> ReadPolicy:
     """Read and build everything. Raises ConfigError for a file that cannot be read or parsed."""
     config, problems = examine_config(origin.path, origin.environment)
-    pipeline = build_pipeline(config, origin.environment)
+    is_traced = honours_trace_context(origin.environment)
+    pipeline = build_pipeline(config, origin.environment, is_traced=is_traced)
     return ReadPolicy(config, problems, pipeline, build_identities(config.clients, SourceContext(origin.environment)))
 
 

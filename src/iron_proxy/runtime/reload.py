@@ -135,6 +135,7 @@ class Reloader:
             assembly.recent_dials,
             former=former,
             leaves=self._same_leaves(config, ca_files),
+            upstream_metrics=assembly.upstream_metrics,
         )
         left += () if kept is None else (kept,)
         return _Built(config, services, build_zone(config.dns, services), ca_files, self._key(config), left)

@@ -14,7 +14,7 @@ from iron_proxy.proxy.client_identity import ClientIdentities
 from iron_proxy.runtime.assemble import assemble
 from iron_proxy.runtime.event_loop import new_event_loop
 from iron_proxy.runtime.lifecycle import Lifecycle
-from iron_proxy.runtime.otel_part import build_export, exporting
+from iron_proxy.runtime.otel_part import build_exports, exporting
 from iron_proxy.runtime.policy_reading import Origin, Source
 from iron_proxy.runtime.process_log import report
 
@@ -43,13 +43,13 @@ def serve_until_signal(
     `origin` is where the configuration can be read again; without one it cannot.
     """
     source = None if origin is None else Source(origin, config, ca_files, _key_digest(config, origin))
-    export = build_export(os.environ if origin is None else origin.environment)
+    exports = build_exports(os.environ if origin is None else origin.environment)
 
     async def serve() -> None:
         settle_garbage_collector()
-        assembly = assemble(config, pipeline, ca_files, clients)
-        assembly.export = export
-        with exporting(export, assembly.services.audit):      # around all of it: the collector is told last
+        assembly = assemble(config, pipeline, ca_files, clients, is_measured=exports.metrics is not None)
+        assembly.exports = exports
+        with exporting(assembly):                 # around all of it: the collector is told last
             await Lifecycle(assembly, source=source).run()
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.otlp_collector import GRPCCollector, HTTPCollector, attributes_of
+from tests.fakes.otlp_collector import GRPCCollector, HTTPCollector, ask_for, attributes_of
 from tests.unit.audit.records import record_of
 
 from iron_proxy.audit.envelopes import seed_envelope
@@ -27,11 +27,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Sets variables, which the SDK reads from the process's own; returns them all."""
 
     def set_all(collector: Any, **more: str) -> Mapping[str, str]:
-        protocol = "grpc" if isinstance(collector, GRPCCollector) else "http/protobuf"
-        texts = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol, **more}
-        for name, text in texts.items():
-            monkeypatch.setenv(name, text)
-        return texts
+        return ask_for(monkeypatch, collector, **more)
 
     return set_all
 

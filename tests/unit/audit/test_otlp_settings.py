@@ -2,7 +2,7 @@
 
 import pytest
 
-from iron_proxy.audit.otlp_settings import OTLPSettings, read_otlp_settings
+from iron_proxy.audit.otlp_settings import OTLPSettings, Signal, honours_trace_context, read_otlp_settings
 from iron_proxy.errors import StartupError
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.test:4318"}
@@ -93,3 +93,87 @@ def test_grpc_knows_no_deflate() -> None:
         read_otlp_settings(
             ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_COMPRESSION": "deflate"}
         )
+
+
+TRACES, METRICS = {"OTEL_TRACES_EXPORTER": "otlp"}, {"OTEL_METRICS_EXPORTER": "otlp"}
+
+
+@pytest.mark.parametrize("signal", [Signal.METRICS, Signal.TRACES])
+@pytest.mark.parametrize("environment", [{}, ENDPOINT, {"OTEL_SDK_DISABLED": "true", **TRACES, **METRICS}])
+def test_metrics_and_traces_are_only_where_they_are_asked_for(environment: dict[str, str], signal: Signal) -> None:
+    assert read_otlp_settings(environment, signal) is None
+
+
+def test_asked_for_they_need_no_endpoint_and_have_the_defaults_of_the_specification() -> None:
+    traces = read_otlp_settings(TRACES, Signal.TRACES)
+    metrics = read_otlp_settings(METRICS, Signal.METRICS)
+
+    assert traces == OTLPSettings("http/protobuf", 10.0, 5.0, 2048, 512, Signal.TRACES)
+    assert metrics is not None
+    assert (metrics.protocol, metrics.timeout, metrics.schedule_delay) == ("http/protobuf", 10.0, 60.0)
+    assert read_otlp_settings(TRACES | METRICS) is None
+
+
+def test_each_signal_has_its_own_numbers() -> None:
+    environment = TRACES | METRICS | ENDPOINT | {
+        "OTEL_BLRP_MAX_QUEUE_SIZE": "10", "OTEL_BSP_MAX_QUEUE_SIZE": "20", "OTEL_BSP_SCHEDULE_DELAY": "300",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "7", "OTEL_BSP_EXPORT_TIMEOUT": "400",
+        "OTEL_METRIC_EXPORT_INTERVAL": "5000", "OTEL_METRIC_EXPORT_TIMEOUT": "600",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
+    }  # fmt: skip
+    signals = (Signal.LOGS, Signal.TRACES, Signal.METRICS)
+    logs, traces, metrics = (read_otlp_settings(environment, signal) for signal in signals)
+
+    assert logs == OTLPSettings("http/protobuf", 10.0, 1.0, 10, 10)
+    assert traces == OTLPSettings("grpc", 0.4, 0.3, 20, 7, Signal.TRACES)
+    assert metrics is not None
+    assert (metrics.protocol, metrics.timeout, metrics.schedule_delay) == ("http/protobuf", 0.6, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "signal"),
+    [
+        ("OTEL_TRACES_EXPORTER", "zipkin", Signal.TRACES),
+        ("OTEL_METRICS_EXPORTER", "prometheus", Signal.METRICS),
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote", Signal.TRACES),
+        ("OTEL_PROPAGATORS", "tracecontext,b3", Signal.TRACES),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", Signal.TRACES),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1m", Signal.METRICS),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta", Signal.METRICS),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "base2_exponential_bucket_histogram",
+            Signal.METRICS,
+        ),
+    ],
+)
+def test_what_cannot_be_obeyed_of_a_signal_is_refused_by_name(variable: str, value: str, signal: Signal) -> None:
+    with pytest.raises(StartupError, match=variable):
+        read_otlp_settings(TRACES | METRICS | {variable: value}, signal)
+
+
+@pytest.mark.parametrize("argument", ["two", "1.5", "-0.1", "nan"])
+def test_a_ratio_is_from_0_to_1(argument: str) -> None:
+    environment = TRACES | {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": argument}
+    with pytest.raises(StartupError, match="OTEL_TRACES_SAMPLER_ARG"):
+        read_otlp_settings(environment, Signal.TRACES)
+
+    assert read_otlp_settings(environment | {"OTEL_TRACES_SAMPLER": "always_on"}, Signal.TRACES)
+
+
+@pytest.mark.parametrize(
+    ("environment", "honours"),
+    [
+        ({}, False),
+        ({"OTEL_PROPAGATORS": "b3"}, False),
+        (TRACES, True),
+        (TRACES | {"OTEL_PROPAGATORS": "tracecontext, baggage"}, True),
+        (TRACES | {"OTEL_PROPAGATORS": "none"}, False),
+        (TRACES | {"OTEL_PROPAGATORS": "baggage"}, False),
+        (TRACES | {"OTEL_SDK_DISABLED": "true"}, False),
+    ],
+)
+def test_a_clients_trace_is_honoured_where_spans_are_made_and_nobody_says_otherwise(
+    environment: dict[str, str], honours: bool
+) -> None:
+    assert honours_trace_context(environment) is honours

@@ -1,5 +1,6 @@
 """The page as Prometheus's own parser reads it."""
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.audit.records import record_of
 
@@ -7,12 +8,16 @@ from iron_proxy.audit.emitter import Condition
 from iron_proxy.audit.otlp_queue import ExportCondition
 from iron_proxy.audit.outcome import ClientGone, Rejected
 from iron_proxy.audit.record import EventRecord
-from iron_proxy.management.metrics_page import MetricsPage, Readings
+from iron_proxy.inspection.secret_ages import FetchedSecret
+from iron_proxy.management.metrics_page import MAX_SECRETS, MetricsPage, Readings
 from iron_proxy.management.request_metrics import RequestMetrics
+from iron_proxy.management.upstream_metrics import UpstreamMetrics
+from iron_proxy.secret_sources.source import Fetches
 
 READINGS = Readings(
     generation=2, connections=3, upstream_idle=4, upstream_opened=5, leaves_cached=6, leaves_signed=7, log_masked=0,
-    audit=Condition(11, 12, 13, 14, True), export=None,
+    handshakes={"TLSv1.3": 8, "TLSv1.2": 9}, secrets=(),
+    audit=Condition(11, 12, 13, 14, True), exports={},
 )  # fmt: skip
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -92,13 +97,67 @@ def test_how_the_process_stands_is_read_at_each_scrape() -> None:
     }  # fmt: skip
 
 
-def test_the_export_is_told_where_there_is_one() -> None:
+def test_each_export_is_told_where_there_is_one() -> None:
     without = samples(RequestMetrics())
-    found = samples(RequestMetrics(), READINGS._replace(export=ExportCondition(1, 2, 3, 4)))
+    exports = {"logs": ExportCondition(1, 2, 3, 4), "traces": ExportCondition(5, 6, 7, 8)}
+    found = samples(RequestMetrics(), READINGS._replace(exports=exports))
 
-    assert ("otlp_exported_total", labels()) not in without
+    assert ("otlp_exported_total", labels(signal="logs")) not in without
     names = ("exported_total", "dropped_total", "failed_total", "queued")
-    assert [found[f"otlp_{name}", labels()] for name in names] == [1, 2, 3, 4]
+    assert [found[f"otlp_{name}", labels(signal="logs")] for name in names] == [1, 2, 3, 4]
+    assert [found[f"otlp_{name}", labels(signal="traces")] for name in names] == [5, 6, 7, 8]
+
+
+def test_handshakes_are_by_side_and_failed_ones_of_clients_are_those_that_were_audited() -> None:
+    metrics, upstream = RequestMetrics(), UpstreamMetrics()
+    for event, action in (("handshake", "reject"), ("handshake", "error"), ("dns", "reject")):
+        metrics.take(EventRecord(time="", level="WARN", event=event, action=action))
+    upstream.connected(100.0, "TLSv1.3")
+    upstream.not_connected(by_handshake=True)
+    found = samples_of(MetricsPage(metrics, lambda: READINGS, upstream).render())
+
+    assert {key: value for (name, key), value in found.items() if name == "tls_handshakes_total"} == {
+        labels(side="client", result="ok", version="TLSv1.2"): 9,
+        labels(side="client", result="ok", version="TLSv1.3"): 8,
+        labels(side="client", result="failed", version=""): 2,
+        labels(side="upstream", result="ok", version="TLSv1.3"): 1,
+        labels(side="upstream", result="failed", version=""): 1,
+    }
+
+
+def test_connections_to_upstreams_are_told() -> None:
+    upstream = UpstreamMetrics()
+    upstream.connected(20.0, "")
+    upstream.not_connected(by_handshake=False)
+    upstream.taken_new, upstream.taken_reused = 2, 3
+    upstream.answered(200.0)
+    upstream.answered(20.0)
+    found = samples_of(MetricsPage(RequestMetrics(), lambda: READINGS, upstream).render())
+
+    assert found["upstream_connect_duration_seconds_bucket", labels(le="0.025")] == 1
+    assert found["upstream_connect_failures_total", labels()] == 1
+    assert found["upstream_requests_total", labels(connection="new")] == 2
+    assert found["upstream_requests_total", labels(connection="reused")] == 3
+    assert found["upstream_response_duration_seconds_bucket", labels(le="0.05")] == 1
+    assert found["upstream_response_duration_seconds_count", labels()] == 2
+    assert found["upstream_response_duration_seconds_sum", labels()] == pytest.approx(0.22)
+
+
+def test_secrets_are_told_by_name_and_without_an_age_before_the_first_fetch() -> None:
+    secrets = (FetchedSecret("a", 1.5, Fetches(2, 3)), FetchedSecret('b"\n', None, Fetches(0, 1)))
+    found = samples(RequestMetrics(), READINGS._replace(secrets=secrets))
+
+    assert found["secret_fetches_total", labels(secret="a", result="ok")] == 2
+    assert found["secret_fetches_total", labels(secret='b"\n', result="failed")] == 1
+    assert found["secret_age_seconds", labels(secret="a")] == 1.5
+    assert ("secret_age_seconds", labels(secret='b"\n')) not in found
+
+
+def test_no_more_than_so_many_secrets_are_shown() -> None:
+    secrets = [FetchedSecret(str(number), 1.0, Fetches(1, 0)) for number in range(MAX_SECRETS + 100)]
+    found = samples(RequestMetrics(), READINGS._replace(secrets=secrets))
+
+    assert sum(name == "secret_age_seconds" for name, _ in found) == MAX_SECRETS
 
 
 def test_ten_thousand_hosts_do_not_make_the_page_longer() -> None:

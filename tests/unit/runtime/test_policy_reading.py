@@ -27,6 +27,15 @@ async def test_all_that_stands_alone_is_built(tmp_path: Path) -> None:
     await policy.aclose()
 
 
+async def test_where_spans_are_made_the_client_s_trace_is_looked_for_first(tmp_path: Path) -> None:
+    path, variables = origin(tmp_path, "transforms: [{name: allowlist, config: {domains: [a.test]}}]")
+
+    policy = read_policy(Origin(path, {**variables, "OTEL_TRACES_EXPORTER": "otlp"}))
+
+    assert policy.pipeline.names == ["trace_context", "allowlist"]
+    await policy.aclose()
+
+
 async def test_problems_of_every_part_are_there_at_once(tmp_path: Path) -> None:
     text = "log: {level: x}\ntransforms:\n  - {name: allowlist, config: {domain: [a]}}\n"
 

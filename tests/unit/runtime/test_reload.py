@@ -27,6 +27,8 @@ from iron_proxy.runtime.parts import Parts
 from iron_proxy.runtime.policy_reading import Origin, Source
 from iron_proxy.runtime.reload import Reloader
 from iron_proxy.streams.socket_stream import SocketStream
+from iron_proxy.upstream.measured_pool import MeasuredPool
+from iron_proxy.upstream.pool import Pool
 
 LONG = 5.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
@@ -56,12 +58,14 @@ class Slow(FakeTransform):
 class Process:
     """A lifecycle with a file behind it."""
 
-    def __init__(self, file: Path, pipeline: Pipeline) -> None:
+    def __init__(self, file: Path, pipeline: Pipeline, *, is_measured: bool = False) -> None:
         self.file = file
         self.records: list[Record] = []
         origin = Origin(str(file), {})
         config, _ = load_config(str(file), {})
-        self.assembly: Assembly = assemble(config, pipeline, None, ClientIdentities())
+        self.assembly: Assembly = assemble(
+            config, pipeline, None, ClientIdentities(), is_measured=is_measured
+        )
         self.assembly.services.audit.subscribe(self.records.append)
         self.lifecycle = Lifecycle(self.assembly, takes_signals=False, source=Source(origin, config, None))
         self.config = config
@@ -87,10 +91,12 @@ class Process:
 
 
 @asynccontextmanager
-async def process(folder: Path, pipeline: Pipeline | None = None) -> AsyncIterator[Process]:
+async def process(
+    folder: Path, pipeline: Pipeline | None = None, *, is_measured: bool = False
+) -> AsyncIterator[Process]:
     file = folder / "p.yaml"
     file.write_text(BASE % "")
-    running = Process(file, pipeline or Pipeline([]))
+    running = Process(file, pipeline or Pipeline([]), is_measured=is_measured)
     task = asyncio.get_running_loop().create_task(running.lifecycle.run())
     await running.lifecycle.serving.wait()
     try:
@@ -302,3 +308,18 @@ async def test_the_log_level_is_the_new_one(tmp_path: Path, process_log: LogLine
         await running.reloader.reload("test")
 
     assert "configuration reloaded" not in process_log.messages
+
+
+@pytest.mark.parametrize("is_measured", [True, False])
+async def test_upstreams_are_measured_after_a_reload_as_before_and_the_counts_go_on(
+    tmp_path: Path, process_log: LogLines, is_measured: bool
+) -> None:
+    async with process(tmp_path, is_measured=is_measured) as running:
+        former = running.assembly.services.pool
+        assert (await running.reloader.reload("a test")).status == "ok"
+        pool = running.assembly.services.pool
+
+        assert pool is not former
+        assert type(pool) is type(former) is (MeasuredPool if is_measured else Pool)
+        if isinstance(pool, MeasuredPool):
+            assert pool._observer is running.assembly.upstream_metrics
