@@ -39,7 +39,7 @@ def test_an_allowed_request(proxy: RunningProxy) -> None:
 def test_a_rejected_request_says_by_whom_and_why(proxy: RunningProxy) -> None:
     proxy.ask(Way.HTTP, host="other.test")
 
-    check_record(proxy.last_record(), between=["rejected_by", "reason"], after=[])
+    check_record(proxy.last_record(), between=["rejected_by", "reason", "code"], after=[])
 
 
 def test_a_bad_request_says_why(proxy: RunningProxy) -> None:

@@ -51,7 +51,7 @@ _BESIDE_IT = (
     "tunnel", "rejected_by", "stubbed_by", "error", "request_transforms", "response_transforms", "body_capture",
 )  # fmt: skip
 # Ours: a reader that knows upstream's keys only will skip them.
-_OURS = ("request_id", "phase", "reason", "original_destination", "ambiguous_path")
+_OURS = ("request_id", "phase", "reason", "code", "original_destination", "ambiguous_path")
 
 
 def v046_envelope(record: Record) -> bytes:

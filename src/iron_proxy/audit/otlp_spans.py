@@ -24,8 +24,8 @@ _CONVENTIONS: Final = {
     "bytes_from_client": "http.request.body.size", "bytes_from_upstream": "http.response.body.size",
 }  # fmt: skip
 _OURS: Final = (
-    "request_id", "action", "rule", "reason", "error", "rejected_by", "stubbed_by", "client", "generation", "mode",
-    "original_destination",
+    "request_id", "action", "rule", "reason", "code", "error", "rejected_by", "stubbed_by", "client", "generation",
+    "mode", "original_destination",
 )  # fmt: skip
 
 

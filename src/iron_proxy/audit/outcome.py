@@ -25,11 +25,16 @@ def allowed(status: int) -> Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Refused by policy (`by` a transform) or as a bad request (`by` is None)."""
+    """
+    Refused by policy (`by` a transform) or as a bad request (`by` is None).
+
+    `code` is the reason in one word for programs (`pipeline/verdict.py`); "" where the transform has none.
+    """
 
     status: int
     reason: str
     by: str | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

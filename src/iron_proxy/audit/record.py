@@ -33,6 +33,7 @@ class RequestRecord(Struct, kw_only=True):
     rejected_by: Optional = UNSET
     stubbed_by: Optional = UNSET
     reason: Optional = UNSET                    # why it was refused, in one sentence
+    code: Optional = UNSET                      # and in one word, for programs; the one of an explained denial
     error: Optional = UNSET
     rule: Optional = UNSET                      # what policy let it pass by, such as `domains[3]`
     generation: UnsetType | int = UNSET         # of the policy
@@ -120,8 +121,10 @@ def request_record(
 
 def _explain(record: RequestRecord, outcome: Outcome) -> None:
     match outcome:
-        case Rejected(_, reason, by):
+        case Rejected(_, reason, by, code):
             record.reason = reason
+            if code:
+                record.code = code
             if by is not None:
                 record.rejected_by = by
         case Stubbed(_, by):

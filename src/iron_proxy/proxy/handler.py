@@ -217,7 +217,7 @@ async def _refuse(client: Client, head: RequestHead, refusal: Refusal, life: Req
     if isinstance(verdict, Stub):
         outcome = Stubbed(response.status, refusal.by)
     else:
-        outcome = Rejected(response.status, verdict.reason, refusal.by)
+        outcome = Rejected(response.status, verdict.reason, refusal.by, code)
     if client.services.audit.is_strict:
         await record_refusal(client, life, outcome)
     try:

@@ -155,7 +155,7 @@ class _Passage:
         if isinstance(verdict, Stub):
             self._outcome = Stubbed(status, refusal.by)
         else:
-            self._outcome = Rejected(status, verdict.reason, refusal.by)
+            self._outcome = Rejected(status, verdict.reason, refusal.by, verdict.code)
         fields = {"sni": self._server_name, "status": status}
         _log.info("sni passthrough short-circuited by transform", extra={"fields": fields})
         await self._alert(_ACCESS_DENIED)

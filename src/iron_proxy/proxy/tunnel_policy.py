@@ -84,10 +84,10 @@ def _refused(
 ) -> tuple[Response, Outcome]:
     verdict = refusal.verdict
     response = verdict.response or rejection()
+    code = verdict.code if isinstance(verdict, Reject) else ""
     if verdict.response is None and (
         client.services.snapshot.explains_denials or asks_for_explanation(headers.fields)
     ):
-        code = verdict.code if isinstance(verdict, Reject) else ""
         response = explained(403, code, Denied(target, "https", "CONNECT", "", client.client_name), request_id)
     reason = getattr(verdict, "reason", "answered by a transform")
-    return response, Rejected(response.status, reason, refusal.by)
+    return response, Rejected(response.status, reason, refusal.by, code)

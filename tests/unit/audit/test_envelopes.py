@@ -37,12 +37,13 @@ def one_line(line: bytes) -> dict[str, Any]:
     [
         (Allowed(200), []),
         (Rejected(403, "no rule matches", "allowlist"), ["rejected_by", "reason"]),
+        (Rejected(403, "no rule matches", "allowlist", "host_not_allowed"), ["rejected_by", "reason", "code"]),
         (Rejected(400, "malformed host"), ["reason"]),
         (Stubbed(200, "stub"), ["stubbed_by"]),
         (Failed(502, "timed out"), ["error"]),
         (ClientGone(), ["reason"]),
     ],
-    ids=["allowed", "rejected", "bad request", "stubbed", "failed", "the client left"],
+    ids=["allowed", "rejected", "rejected with a code", "bad request", "stubbed", "failed", "the client left"],
 )
 def test_the_flat_form_has_its_keys_in_order_and_only_those_that_apply(outcome: Outcome, explaining: list[str]) -> None:
     fields = seed(record_of(outcome))

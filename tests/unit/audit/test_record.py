@@ -21,6 +21,11 @@ def test_a_rejection_says_by_whom_and_why() -> None:
 
     assert (record.level, record.action, record.rejected_by) == ("WARN", "reject", "allowlist")
     assert record.reason == "no rule matches"
+    assert record.code is UNSET
+
+
+def test_a_rejection_has_the_word_for_programs_that_its_transform_gave() -> None:
+    assert record_of(Rejected(403, "no rule matches", "allowlist", "host_not_allowed")).code == "host_not_allowed"
 
 
 def test_a_bad_request_was_rejected_by_no_transform() -> None:

@@ -64,6 +64,7 @@ async def test_a_request_that_nothing_admits_is_refused_and_nothing_is_dialled()
 
         [record] = await proxy.records()
         assert (record["action"], record["rejected_by"]) == ("reject", "default_deny")
+        assert record["code"] == "no_allowlist"
         assert proxy.dialer.permits == []
 
 

@@ -191,7 +191,7 @@ async def test_without_an_allowlist_nothing_is_admitted() -> None:
         assert await opened(proxy).receive_to_end() == ALERT_DENIED
 
         [record] = await proxy.records()
-        assert record["rejected_by"] == "default_deny"
+        assert (record["rejected_by"], record["code"]) == ("default_deny", "no_allowlist")
 
 
 @pytest.mark.parametrize(

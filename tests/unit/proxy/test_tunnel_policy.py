@@ -54,15 +54,18 @@ async def test_a_transform_sees_an_opening_for_the_target() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "status", "reason"),
+    ("verdict", "status", "reason", "code"),
     [
-        (Reject("not this one"), 403, "not this one"),
-        (Reject("log in", plain_text(407, "who are you?")), 407, "log in"),
-        (Stub(plain_text(200, "no tunnel")), 200, "answered by a transform"),
+        (Reject("not this one"), 403, "not this one", None),
+        (Reject("not this one", code="host_not_allowed"), 403, "not this one", "host_not_allowed"),
+        (Reject("log in", plain_text(407, "who are you?")), 407, "log in", None),
+        (Stub(plain_text(200, "no tunnel")), 200, "answered by a transform", None),
     ],
-    ids=["reject", "reject with an answer", "stub"],
+    ids=["reject", "reject with a code", "reject with an answer", "stub"],
 )
-async def test_any_other_verdict_refuses_the_tunnel(verdict: Verdict, status: int, reason: str) -> None:
+async def test_any_other_verdict_refuses_the_tunnel(
+    verdict: Verdict, status: int, reason: str, code: str | None
+) -> None:
     async with Served(FakeTransform("rule", lambda exchange: verdict)) as proxy:
         decision = await decided(proxy)
 
@@ -70,6 +73,7 @@ async def test_any_other_verdict_refuses_the_tunnel(verdict: Verdict, status: in
         assert decision.status == status
         [record] = await proxy.records()
         assert (record["action"], record["reason"], record["rejected_by"]) == ("reject", reason, "rule")
+        assert record.get("code") == code
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ export function rowOf(raw) {
     address: text(record.remote_addr),
     rejectedBy: text(record.rejected_by),
     reason: text(record.reason) || text(record.error),
+    code: text(record.code),
     secrets: usedSecrets(record),
   };
 }

@@ -2,6 +2,10 @@
 
 // A rule is for reading and copying; longer paths are made by programs.
 const MAX_PATH = 512;
+// What one rule more would change: the codes of `proxy/denials.py` with which a denial's own answer has a rule.
+const HINTED = new Set([
+  "host_not_allowed", "port_not_allowed", "scheme_not_allowed", "method_or_path_not_allowed", "client_not_allowed",
+]);
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|\ufffd/u;
 
 /** One element of `rules:` in YAML's flow style, or "" where no rule would help, or none can be written without doubt. */
@@ -21,11 +25,11 @@ export function ruleFor(row) {
   return `- {${parts.map(([name, value]) => `"${name}": ${value}`).join(", ")}}`;
 }
 
+/** By the record's `code`: its `reason` is a sentence, and for people. */
 function isForAllowlist(row) {
-  if (row.action !== "reject" || row.isEvent || !row.reason.match(/^(no rule matches|a rule matches)/)) return false;
-  if (/path is ambiguous/.test(row.reason)) return false;
+  if (row.action !== "reject" || row.isEvent || !HINTED.has(row.code)) return false;
   // A rule for a client that has no name would be one for all.
-  return row.client !== "" || !/not the client/.test(row.reason);
+  return row.client !== "" || row.code !== "client_not_allowed";
 }
 
 /** `host`, `host:port`, `[v6]:port` and a bare v6 address. */

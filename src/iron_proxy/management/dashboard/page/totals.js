@@ -65,7 +65,7 @@ export class Totals {
   }
 
   #denied(row) {
-    const key = JSON.stringify([row.host, row.method, row.path, row.client, row.reason]);
+    const key = JSON.stringify([row.host, row.method, row.path, row.client, row.reason, row.code]);
     const denied = this.denied.touch(key, () => ({ ...denial(row), count: 0 }));
     denied.count++;
   }

@@ -5,7 +5,7 @@ import { recordOf } from "./records.js";
 import { ruleFor } from "./rule.js";
 
 const SHOWN = [
-  "time", "level", "event", "phase", "action", "status_code", "reason", "rejected_by", "stubbed_by", "error", "rule",
+  "time", "level", "event", "phase", "action", "status_code", "reason", "code", "rejected_by", "stubbed_by", "error", "rule",
   "client", "remote_addr", "original_destination", "sni", "mode", "duration_ms", "bytes_from_client",
   "bytes_from_upstream", "generation", "request_id",
 ];
