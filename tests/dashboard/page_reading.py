@@ -7,8 +7,10 @@ from tests.fakes.chromium import Page
 from tests.fakes.watched_proxy import KEY, request
 
 from iron_proxy.audit.record import RequestRecord
+from iron_proxy.proxy.sight import RequestSight, Sight
 
 NO_MATCH = "no rule matches the host"
+NO_HOST = "host_not_allowed"
 SWAPPED = {"swapped": [{"secret": "OPENAI_API_KEY", "locations": ["header:Authorization"]}]}
 
 
@@ -47,13 +49,27 @@ def denied(host: str, path: str = "/", **fields: Any) -> RequestRecord:
     return request(
         host=host, path=path, level="WARN", action="reject", status_code=403, rejected_by="allowlist",
         request_transforms=[{"name": "allowlist", "action": "reject", "duration_ms": 0.03}],
-        **{"reason": NO_MATCH, **fields},
+        **{"reason": NO_MATCH, "code": NO_HOST, **fields},
     )  # fmt: skip
 
 
 def a_busy_minute() -> list[RequestRecord]:
     """Records of an agent at work."""
     return [record for number in range(24) for record in _two_seconds(number)]
+
+
+def live_sights() -> tuple[Sight, ...]:
+    """Connections of that agent."""
+    responses = RequestSight("a-7", "POST", "api.openai.com", 12.4)
+    packages = tuple(RequestSight(f"a-{number}", "GET", "registry.npmjs.org", 0.2) for number in (8, 9))
+    agent: dict[str, Any] = {"client": "agent-1", "generation": 3}
+    tunnel = agent | {"is_tunnel": True}
+    return (
+        Sight("http/2", "172.20.0.3:48662", 734.0, target="registry.npmjs.org", requests=packages, **agent),
+        Sight("http/1.1", "172.20.0.3:48670", 95.0, target="api.openai.com", requests=(responses,), **tunnel),
+        Sight("passthrough", "172.20.0.3:48700", 31.0, target="mail.example.com:443", **tunnel),
+        Sight("opening", "172.20.0.9:50112", 0.4),
+    )
 
 
 def _two_seconds(number: int) -> list[RequestRecord]:
@@ -77,7 +93,8 @@ def _two_seconds(number: int) -> list[RequestRecord]:
         records.append(denied("telemetry.example.com", "/v1/collect", method="POST", **known))
     if number % 11 == 5:
         reason = "a rule matches the host, but not the method and path"
-        records.append(denied(openai, "/v1/files", method="DELETE", reason=reason, **known))
+        code = "method_or_path_not_allowed"
+        records.append(denied(openai, "/v1/files", method="DELETE", reason=reason, code=code, **known))
     if number == 17:
         failed: dict[str, Any] = {"action": "error", "level": "ERROR", "status_code": 502}
         failed["error"] = "the upstream did not answer in time"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.dashboard.page_reading import a_busy_minute, wait_for_rows
+from tests.dashboard.page_reading import a_busy_minute, live_sights, wait_for_rows
 from tests.fakes.chromium import Page
 from tests.fakes.watched_proxy import WatchedProxy
 
@@ -44,6 +44,10 @@ def picture(page: Page, proxy: WatchedProxy, name: str) -> None:
             page.press(key)
             page.wait_for(f"document.querySelectorAll('#{view} tbody tr').length > 0")
             views[f"dashboard-{view}.png"] = page.picture()
+        proxy.sights = live_sights()
+        page.press("5")
+        page.wait_for("document.querySelectorAll('#connection-rows tr').length > 0")
+        views["dashboard-connections.png"] = page.picture()
         page.press("1")
     if os.environ.get("WRITE_DASHBOARD_IMAGES"):
         IMAGES.mkdir(exist_ok=True)

@@ -33,5 +33,13 @@ def test_a_request_through_a_real_proxy_is_shown_as_it_happens(browser: Chromium
     told = text_of(page, "#policy")
     assert "env SEC_INJ" in told
     assert "running for" in told
+    page.press("5")
+    with proxy.open(Way.CONNECT_TLS, "ok.test") as session:
+        session.send(request("/seen/again", proxy.authority(Way.CONNECT_TLS, "ok.test")))
+        session.read_answer()
+        page.wait_for("document.getElementById('connection-rows').innerText.includes('in a tunnel')")
+        row = text_of(page, "#connection-rows tr").split("\t")
+    assert row[1].startswith("127.0.0.1:")
+    assert all(each.endswith("B") for each in row[4:6])
     assert page.problems == []
     page.close()

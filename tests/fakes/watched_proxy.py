@@ -9,6 +9,7 @@ A management API as the dashboard's tests need it: the real one on a real port, 
 import asyncio
 import hashlib
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Self, cast
 
@@ -23,6 +24,7 @@ from iron_proxy.listeners.binding import bind_tcp
 from iron_proxy.management.api import build_api
 from iron_proxy.management.control import Control
 from iron_proxy.management.page_server import PageServer
+from iron_proxy.proxy.sight import Sight
 
 KEY = "a key of some length that tests use"
 
@@ -37,6 +39,18 @@ def request(**fields: Any) -> RequestRecord:
     return RequestRecord(**{**given, **fields})
 
 
+class _Services:
+    """As much of the services as the API asks."""
+
+    def __init__(self, proxy: "WatchedProxy") -> None:
+        self._proxy = proxy
+        self.audit = proxy.audit
+
+    @property
+    def connections(self) -> list[Any]:
+        return [SimpleNamespace(sight=partial(replace, sight)) for sight in self._proxy.sights]
+
+
 class WatchedProxy:
     """`address` is the dashboard's."""
 
@@ -46,6 +60,7 @@ class WatchedProxy:
         self._status = status
         self._config = config
         self._port = 0
+        self.sights: tuple[Sight, ...] = ()      # connections of clients
 
     @property
     def address(self) -> str:
@@ -96,7 +111,7 @@ class WatchedProxy:
         return sent
 
     def _control(self) -> Control:
-        services = SimpleNamespace(audit=self.audit, connections=())
+        services = _Services(self)
         config = replace(
             self._config, management=replace(self._config.management, listen=ListenAddress("127.0.0.1", self._port, ""))
         )

@@ -1,5 +1,6 @@
 // The page: signs in, follows the stream, draws once a frame, and hands keys to what they are for.
 
+import { Connections } from "./connections.js";
 import { element, facts, say } from "./elements.js";
 import { List } from "./list.js";
 import { drawPolicy } from "./policy.js";
@@ -13,9 +14,9 @@ import { showTrace } from "./trace.js";
 import { setUpColours } from "./colours.js";
 
 const at = (id) => document.getElementById(id);
-const TABS = ["requests", "hosts", "denied", "policy"];
+const TABS = ["requests", "hosts", "denied", "policy", "connections"];
 const KEYS = [
-  ["1 2 3 4", "go to a view"], ["/", "search"], ["p", "pause, or go on"], ["x", "clear the list"],
+  ["1 2 3 4 5", "go to a view"], ["/", "search"], ["p", "pause, or go on"], ["x", "clear the list"],
   ["↓ ↑ or j k", "next, previous record"], ["Home End", "newest, oldest record"], ["Enter", "open a record"],
   ["Esc", "close the record; leave a field"], ["t", "dark, light, or as the system"], ["?", "this list"],
 ];
@@ -23,6 +24,7 @@ const KEYS = [
 const store = new Store();
 let totals = new Totals();
 const list = new List(store, (row) => { showTrace(row, closeTrace); at("trace").querySelector("h2").focus(); });
+const connections = new Connections((error) => tellProblem("connections-problem", error));
 let follower = null;
 let shownTab = "requests";
 store.onRow((row) => totals.take(row));
@@ -49,17 +51,19 @@ async function signIn(value) {
     refused: (error) => { signOut(); signedOut(error.message); },
   });
   follower.run();
+  if (shownTab === "connections") connections.start();
 }
 
 function signOut() {
   follower?.stop();
   follower = null;
+  connections.stop();
   forget();
   store.clear();
   store.dropped = 0;
   totals = new Totals();
   closeTrace();
-  for (const id of ["host-rows", "denied-rows", "process", "secret-rows", "rules", "configuration"]) at(id).replaceChildren();
+  for (const id of ["host-rows", "denied-rows", "process", "secret-rows", "rules", "configuration", "connection-rows"]) at(id).replaceChildren();
   signedOut("");
 }
 
@@ -110,12 +114,18 @@ function closeTrace() {
 }
 
 async function readPolicy() {
-  at("policy-problem").textContent = "";
+  tellProblem("policy-problem", null);
   try {
     await drawPolicy(totals);
   } catch (error) {
-    at("policy-problem").textContent = error instanceof Refused ? error.message : "The proxy does not answer.";
+    tellProblem("policy-problem", error);
   }
+}
+
+/** Texts that have not changed are left: who listens is told once. */
+function tellProblem(id, error) {
+  const sentence = error === null ? "" : error instanceof Refused ? error.message : "The proxy does not answer.";
+  if (at(id).textContent !== sentence) at(id).textContent = sentence;
 }
 
 // --- tools -------------------------------------------------------------------------------------------------------
@@ -156,6 +166,8 @@ function showTab(name, focuses) {
   if (focuses) at(`tab-${name}`).focus();
   if (name === "requests") list.draw();
   if (name === "policy") readPolicy();
+  if (name === "connections") connections.start();
+  else connections.stop();
   everySecond();
 }
 
@@ -172,7 +184,7 @@ function onKey(event) {
   if (event.key === "?") return at("keys").showModal();
   if (event.key === "t") return at("theme").click();
   if (at("dashboard").hidden) return;
-  if (/^[1-4]$/.test(event.key)) showTab(TABS[Number(event.key) - 1], true);
+  if (/^[1-5]$/.test(event.key)) showTab(TABS[Number(event.key) - 1], true);
   else if (event.key === "p") setPaused(!store.isPaused);
   else if (event.key === "x") clear();
   else if (event.key === "/") { showTab("requests"); at("search").focus(); event.preventDefault(); }

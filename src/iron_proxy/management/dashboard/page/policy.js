@@ -3,7 +3,8 @@
 import { cells, element, facts } from "./elements.js";
 import { askJson } from "./session.js";
 
-const ago = (seconds) => {
+/** A time that has passed, in its largest unit; nothing for what is no time. */
+export const ago = (seconds) => {
   if (!Number.isFinite(seconds)) return "";
   const units = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   const [size, unit] = units.find(([each]) => seconds >= each) ?? [1, "s"];
