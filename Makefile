@@ -9,13 +9,14 @@ ARGS ?=
 TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client dig=bind9-dnsutils \
 	fish=fish zsh=zsh go=golang-go jq=jq wget=wget \
 	node=nodejs npm=npm chromium=chromium certutil=libnss3-tools
-BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl
+BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf=dnsperf
+RIVALS := squid=squid-openssl haproxy=haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test clients-page check bench bench-quick lock clean
+.PHONY: help venv demo test clients-page check bench bench-quick bench-gate bench-baseline lock clean
 
 help:  ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 venv:  ## make the virtual environment, or bring it up to date
 	@scripts/make-venv "$(PYTHON)" "$(VENV)"
@@ -36,13 +37,22 @@ check: venv  ## lint and type check
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: venv  ## measure CPU per request beside nginx on this machine
-	@scripts/install-tools $(BENCH_TOOLS)
+bench: venv  ## measure iron-proxy beside nginx, Envoy, HAProxy, Squid, mitmproxy and proxy.py (half an hour)
+	@scripts/install-tools $(BENCH_TOOLS) $(RIVALS)
+	@scripts/install-rivals "$(PYTHON)"
 	$(BIN)/python -m bench $(ARGS)
 
-bench-quick: venv  ## the same with short runs: a first impression, no figures to quote
+bench-quick: venv  ## beside nginx only, with short runs: a first impression, no figures to quote
 	@scripts/install-tools $(BENCH_TOOLS)
 	$(BIN)/python -m bench --quick $(ARGS)
+
+bench-gate: venv  ## fail when a ratio to nginx is worse than bench/baseline.json by more than a quarter
+	@scripts/install-tools $(BENCH_TOOLS)
+	$(BIN)/python -m bench --gate $(ARGS)
+
+bench-baseline: venv  ## write bench/baseline.json anew from this machine and commit
+	@scripts/install-tools $(BENCH_TOOLS)
+	$(BIN)/python -m bench --write-baseline $(ARGS)
 
 lock:  ## write requirements.lock anew (ARGS=--upgrade for the newest of everything)
 	@PYTHON="$(PYTHON)" scripts/lock $(ARGS)

@@ -1,32 +1,26 @@
 """
 `python -m bench`: argv in, tables out, exit status.
 
-Progress goes to stderr, tables to stdout, all rounds to `bench/results/`. Status 0 when every arm did everything,
-1 when something could not be measured (the rest is shown all the same), 2 for a wrong option.
+Progress goes to stderr, tables to stdout, all rounds to `bench/results/`. Status 0 when every arm did everything that
+it could, 1 when something failed (the rest is shown all the same) or the gate did, 2 for a wrong option.
 """
 
 import sys
+from collections.abc import Sequence
 
-from rich import box
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
-
-from bench import interrupts, machine, results_file
-from bench.arms import ARMS
-from bench.docs_page import docs_page, notes
+from bench import baseline_file, gate, interrupts, machine, results_file
+from bench.arms import NGINX, OURS, QUICK_ARMS
+from bench.docs_charts import charts
+from bench.docs_page import CHARTS_FOLDER, docs_page
 from bench.errors import CannotBenchmark
+from bench.groups import Group, all_groups, narrowed
 from bench.options import Options, parse_options
-from bench.results import Result
+from bench.results import PROXIES, Result
 from bench.run import measure
-from bench.tables import Table, tables
-from bench.workloads import QUICK_WORKLOADS, WORKLOADS
+from bench.terminal import show, show_comparisons
+from bench.workloads import QUICK_WORKLOADS, STANDARD_WORKLOADS
 
-DOCS_PAGE = machine.ROOT / "docs" / "reference" / "benchmarks.md"
-# A pipe has no width: tables are not squeezed into the 80 columns that are assumed then.
-PIPE_WIDTH = 140
-# Fits every target; the reason of a failure is folded.
-NAME_WIDTH = 60
+DOCS_FOLDER = machine.ROOT / "docs" / "reference"
 
 
 def main() -> int:
@@ -34,54 +28,62 @@ def main() -> int:
     options = parse_options(sys.argv[1:])
     interrupts.install()
     try:
-        machine.check_tools()
-        result = _measure(options)
-        path = results_file.save(result)
-        show(result)
-        print(f"\nAll rounds: {path.relative_to(machine.ROOT)}")
-        if options.write_docs:
-            DOCS_PAGE.parent.mkdir(parents=True, exist_ok=True)
-            DOCS_PAGE.write_text(docs_page(result))
-            print(f"Written: {DOCS_PAGE.relative_to(machine.ROOT)}")
-        if options.keep:
-            results_file.keep(path)
+        return _run(options)
     except CannotBenchmark as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; everything that was started has been stopped", file=sys.stderr)
         return 130
-    return 1 if result.failures else 0
 
 
-def _measure(options: Options) -> Result:
-    arms = [arm for arm in ARMS if options.arm is None or arm.name in options.arm]
-    workloads = QUICK_WORKLOADS if options.quick else WORKLOADS
-    if options.workload is not None:
-        workloads = tuple(workload for workload in WORKLOADS if workload.name in options.workload)
+def _run(options: Options) -> int:
+    machine.check_tools()
+    machine.allow_many_descriptors()
+    baseline = baseline_file.load() if options.gate else None
+    if baseline is not None:
+        gate.check_machine(baseline, machine.describe_machine())
     settings = machine.settings(options.rounds, options.seconds)
-    return measure(arms, workloads, settings, lambda line: print(line, file=sys.stderr, flush=True))
+    result = measure(groups_for(options), settings, lambda line: print(line, file=sys.stderr, flush=True))
+    path = results_file.save(result)
+    show(result)
+    print(f"\nAll rounds: {path.relative_to(machine.ROOT)}")
+    if options.write_docs:
+        _write_docs(result)
+    if options.keep:
+        results_file.keep(path)
+    if options.write_baseline:
+        baseline_file.save(gate.baseline_of(result))
+        print(f"Written: {baseline_file.FILE.relative_to(machine.ROOT)}")
+    is_worse = baseline is not None and _is_worse(baseline, result)
+    return 1 if is_worse or any(failure.is_fault for failure in result.failures) else 0
 
 
-def show(result: Result) -> None:
-    """Print the tables and what to know about them."""
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
-    for table in tables(result):
-        console.print(_rich(table))
-    for note in notes(result):
-        console.print(f"note: {note}", markup=False)
+def groups_for(options: Options) -> Sequence[Group]:
+    """What the options ask to be measured."""
+    if options.gate or options.write_baseline:
+        return [Group(PROXIES, (NGINX, OURS), STANDARD_WORKLOADS)]
+    if options.quick and options.arm is None and options.workload is None:
+        return [Group(PROXIES, (*QUICK_ARMS, *options.rival), QUICK_WORKLOADS, measures_starts=True)]
+    return narrowed(all_groups(options.rival), options.workload, options.arm)
 
 
-def _rich(table: Table) -> RichTable:
-    shown = RichTable(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
-    for number, heading in enumerate(table.headings):
-        if number:
-            shown.add_column(heading, justify="right", no_wrap=True)
-        else:
-            shown.add_column(heading, overflow="fold", max_width=NAME_WIDTH)
-    for row in table.rows:
-        shown.add_row(*(Text(cell) for cell in row))  # Text: a reason may hold what rich takes for markup
-    return shown
+def _write_docs(result: Result) -> None:
+    folder = DOCS_FOLDER / CHARTS_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for chart in charts(result):
+        (folder / chart.file).write_text(chart.svg)
+    page = DOCS_FOLDER / "benchmarks.md"
+    page.write_text(docs_page(result))
+    print(f"Written: {page.relative_to(machine.ROOT)} and {folder.relative_to(machine.ROOT)}/")
+
+
+def _is_worse(baseline: gate.Baseline, result: Result) -> bool:
+    compared = gate.compare(baseline, gate.ratios_of(result))
+    show_comparisons(baseline, compared)
+    return any(each.fails for each in compared)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ class CertificateFiles:
     leaf: Path
     leaf_key: Path
 
+    @property
+    def leaf_and_key(self) -> Path:
+        """Both in one file, as HAProxy and mitmproxy want them."""
+        return self.leaf.with_name("leaf-and-key.pem")
+
 
 def make_certificates(directory: Path, *hosts: str) -> CertificateFiles:
     """Write a new CA and a leaf for the hosts into the directory."""
@@ -25,4 +30,5 @@ def make_certificates(directory: Path, *hosts: str) -> CertificateFiles:
     ca.private_key_pem.write_to_path(files.ca_key)
     leaf.cert_chain_pems[0].write_to_path(files.leaf)
     leaf.private_key_pem.write_to_path(files.leaf_key)
+    leaf.private_key_and_cert_chain_pem.write_to_path(files.leaf_and_key)
     return files

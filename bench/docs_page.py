@@ -1,18 +1,25 @@
 """A run as the page `docs/reference/benchmarks.md`. Pure; `__main__.py` writes it when asked to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from bench.results import Result, Settings
+from bench.docs_charts import Chart, charts
+from bench.results import PROXIES, Result, Settings
 from bench.tables import Table, tables
 
 # From here on other programs took enough of the machine to be seen in the figures.
 BUSY = 0.1
+# The folder of the charts, beside the page.
+CHARTS_FOLDER = "benchmarks"
 
 
 def docs_page(result: Result) -> str:
     """The whole page as Markdown, one sentence a line."""
-    sections = [_HEAD, _circumstances(result), *(markdown_table(table) for table in tables(result)), _TAIL]
-    return "\n\n".join(section.strip() for section in sections) + "\n"
+    *measured, targets = tables(result)
+    sections = [
+        _HEAD, _circumstances(result), markdown_table(targets), *_with_charts(measured, charts(result)),
+        _configurations(result), _TAIL,
+    ]  # fmt: skip
+    return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
 def notes(result: Result) -> list[str]:
@@ -38,6 +45,28 @@ def markdown_table(table: Table) -> str:
     rule = ["---", *["---:"] * (len(table.headings) - 1)]
     lines = [table.headings, rule, *table.rows]
     return f"## {table.title}\n\n" + "\n".join(f"| {' | '.join(_escaped(line))} |" for line in lines)
+
+
+def _with_charts(shown: Sequence[Table], drawn: Sequence[Chart]) -> Iterator[str]:
+    by_title = {chart.title: chart for chart in drawn}
+    for table in shown:
+        yield markdown_table(table)
+        if chart := by_title.pop(table.title, None):
+            yield _image(chart)
+    for chart in by_title.values():
+        yield f"## {chart.title}\n\n{_image(chart)}"
+
+
+def _image(chart: Chart) -> str:
+    return f"![{chart.title}; the figures are in the tables]({CHARTS_FOLDER}/{chart.file})"
+
+
+def _configurations(result: Result) -> str:
+    rows = [(arm.title, arm.does) for arm in result.arms if arm.group == PROXIES and arm.does]
+    if not rows:
+        return ""
+    lines = [f"* **{title}**: {does}" for title, does in map(_escaped, rows)]
+    return "## What each was configured to do\n\n" + "\n".join(lines)
 
 
 def _escaped(cells: Sequence[str]) -> list[str]:
@@ -82,17 +111,24 @@ So every counted answer proves that the credential was swapped: a wrong answer m
 It is steadier than requests per second, which on a small machine measure the load generator and the origin as well.
 **spread** is the distance of the best round from the worst, as a share of the median: smaller differences mean nothing.
 
-iron-proxy runs as one process.
-It checks an allowlist, swaps a secret in `Authorization`, scrubs it from responses, and writes a record per request.
-
-nginx runs with one worker and a pool of connections, verifies the origin's certificate, and writes a JSON access log.
-It sets a fixed credential and decides nothing.
-It is the limit that a compiled reverse proxy sets, not a product with the same duties.
-
 "Body untouched" is a download without the credential.
-"Secret in use" is one with it: iron-proxy then reads the body, to keep the secret from coming back; nginx does not.
+"Secret in use" is one with it: iron-proxy then reads the body, to keep the secret from coming back; others do not.
+Memory growth is the highest resident memory during the download, less that before it.
+
+A unary call is a POST of 62 bytes over HTTP/2, answered with 62 bytes and a trailer: what a gRPC call looks like.
+
+The curves ask iron-proxy for one host while the configuration holds ever more rules that do not fit.
+Each request has another query, so that nothing is remembered from the one before.
+
+DNS answers that are not audited are those of `dns.mode: intercept`; `dns.mode: strict` refuses a name.
+Refusals are recorded up to a number a second, and counted beyond it: the rate includes that, not a record each.
+
+An idle connection has had its handshake and one answer, then nothing.
+A new name is a handshake for a host whose certificate has to be signed first.
+Its round has a limit in time: the CPU time for 50,000 names is the measured one per name, times 50,000.
 
 Memory is resident memory summed over a proxy's processes.
+"CA key read" is the time from exec until the key file has been read, as the kernel tells it.
 "First answer" is the time from exec to the first answer over TLS, with leaf certificate and connection to the origin.
 
 Run it again with `make bench`; `bench/README.md` has the options.

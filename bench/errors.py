@@ -1,4 +1,4 @@
-"""The two ways a benchmark can fail: it cannot be run here at all, or one measurement did not come about."""
+"""The ways a benchmark can fail: it cannot be run here at all, or one measurement did not come about."""
 
 
 class CannotBenchmark(Exception):
@@ -7,3 +7,7 @@ class CannotBenchmark(Exception):
 
 class MeasurementFailed(Exception):
     """One arm did not do one piece of work; the text goes into its row and the run goes on."""
+
+
+class NotMeasured(MeasurementFailed):
+    """The same, and nothing is wrong: something that is not installed here was needed."""

@@ -2,13 +2,14 @@
 
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bench.arms import said_by
+from bench.arm import said_by
 from bench.errors import CannotBenchmark
 from bench.proc_files import PROC, parse_busy_ticks
 from bench.results import Machine, Settings
@@ -38,9 +39,21 @@ def cores_for(available: list[int]) -> tuple[int | None, int | None, int | None]
     return available[0], available[-2] if len(available) > 2 else available[1], available[-1]
 
 
+def second_core_for(available: list[int]) -> int | None:
+    """The core for a proxy's second process: only where origin and load generator keep theirs. Pure."""
+    return available[1] if len(available) >= 4 else None
+
+
 def settings(rounds: int, seconds: float) -> Settings:
     """The run's settings on the cores that this process may use."""
-    return Settings(rounds, seconds, *cores_for(sorted(os.sched_getaffinity(0))))
+    available = sorted(os.sched_getaffinity(0))
+    return Settings(rounds, seconds, *cores_for(available), second_core_for(available))
+
+
+def allow_many_descriptors() -> None:
+    """As many as this user may have, for ten thousand connections at a time; what is started inherits it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def describe_machine() -> Machine:
@@ -71,8 +84,15 @@ def tool_versions() -> dict[str, str]:
     return {
         "wrk": " ".join(said_by("wrk", "-v").split()[:2]),
         "curl": " ".join(said_by("curl", "--version").split()[:2]),
+        "h2load": said_by("h2load", "--version").removeprefix("h2load "),
+        "dnsperf": _dnsperf_version(),
         "nginx (origin)": said_by("nginx", "-v").removeprefix("nginx version: "),
     }
+
+
+def _dnsperf_version() -> str:
+    said = said_by("dnsperf", "-h")  # "DNS Performance Testing Tool" on the first line, the version on the second
+    return "not installed" if said == "unknown" else said
 
 
 def commit() -> str:

@@ -24,7 +24,8 @@ def run_origin(setting: Setting, core: int | None) -> Iterator[None]:
     nginx.write_documents(documents)
     configuration = directory / "nginx.conf"
     configuration.write_text(nginx.origin_configuration(setting, setting.origin, documents))
-    with start(nginx.command(configuration), os.environ, directory / "output.log", core) as process:
+    cores = None if core is None else {core}
+    with start(nginx.command(configuration), os.environ, directory / "output.log", cores) as process:
         _wait_until_it_listens(process, setting)
         yield
 

@@ -73,9 +73,21 @@ def peak_mib(root: int) -> float:
     return _status_kib(root, "VmHWM") / 1024
 
 
+def forget_peak(root: int) -> None:
+    """Set the highest resident memory of each process of the tree back to the present one (proc(5), clear_refs)."""
+    for pid in _tree(root):
+        try:
+            (PROC / str(pid) / "clear_refs").write_text("5")
+        except OSError:  # it ended, or belongs to somebody else: the peak then is the one of its whole life
+            pass
+
+
 def _status_kib(root: int, name: str) -> int:
-    tree = tree_of(root, {pid: stat.parent for pid, stat in _stats()})
-    return sum(parse_status_kib(_read(PROC / str(pid) / "status"), name) for pid in tree)
+    return sum(parse_status_kib(_read(PROC / str(pid) / "status"), name) for pid in _tree(root))
+
+
+def _tree(root: int) -> set[int]:
+    return tree_of(root, {pid: stat.parent for pid, stat in _stats()})
 
 
 def _stats() -> Iterator[tuple[int, ProcessStat]]:

@@ -7,6 +7,9 @@ A figure's name carries its unit, e.g. `cpu_us_per_request`. Nothing is rounded 
 
 from dataclasses import dataclass
 
+# The group of arms that are different programs; in the others they are one program in different shapes.
+PROXIES = "proxies"
+
 # A figure's name to its value, as one measurement gave them.
 Figures = dict[str, float]
 
@@ -20,6 +23,8 @@ class Settings:
     proxy_core: int | None
     origin_core: int | None
     load_core: int | None
+    # For the second process of an arm that has two; None where there are too few cores to give it one.
+    second_proxy_core: int | None = None
 
     @property
     def is_pinned(self) -> bool:
@@ -40,11 +45,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class ArmDescription:
-    """One row of every table."""
+    """One row of every table of its group."""
 
     name: str
     title: str
     version: str
+    does: str = ""
+    group: str = PROXIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +66,16 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a cell is empty. `workload` is None when the arm could not be started at all."""
+    """
+    Why a cell is empty. `workload` is None when the arm could not be started at all.
+
+    It is no fault when a program is not installed, or has no way to do what is asked.
+    """
 
     workload: str | None
     arm: str
     reason: str
+    is_fault: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,16 @@ HOST_WITHOUT_SECRETS = "127.0.0.1"
 PROXY_TOKEN = "proxy-token-123"
 REAL_SECRET = "sk-real-secret-0123456789"
 
+# Names that nobody resolves: for rules that never fit, and for certificates of hosts that nobody asks.
+UNKNOWN_HOSTS = "bench.test"
+
 # The origin's answers.
 SMALL = "/small"
 MIDDLE = "/16k"
 LARGE = "/100mb"
+UPLOAD = "/upload"
+# What a gRPC client would call; the answer has a trailer, as gRPC's have.
+UNARY = "/bench.Answers/Get"
 SMALL_BODY = b'{"id": 1234567890, "object": "answer", "text": "forty-two..."}'
 MIDDLE_BYTES = 16 * 1024
 LARGE_BYTES = 100 * 1000 * 1000
@@ -28,14 +34,17 @@ LARGE_BYTES = 100 * 1000 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where somebody listens on 127.0.0.1."""
+    """Where somebody listens on 127.0.0.1. HTTP/2 has a port of its own where it cannot share the one of HTTPS."""
 
     http: int
     https: int
+    h2: int | None = None
 
     def of(self, scheme: str) -> int:
-        """The port for `http` or `https`."""
-        return self.https if scheme == "https" else self.http
+        """The port for `http`, `https` or `h2`."""
+        if scheme == "h2" and self.h2 is not None:
+            return self.h2
+        return self.http if scheme == "http" else self.https
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ A program under measurement: started on its core in a session of its own, watche
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from bench import proc_files
@@ -49,6 +49,10 @@ class StartedProcess:
         """The most memory it ever held."""
         return proc_files.peak_mib(self._process.pid)
 
+    def forget_peak(self) -> None:
+        """Let `peak_mib` tell the most from now on."""
+        proc_files.forget_peak(self._process.pid)
+
     def stop(self) -> None:
         """Ask it to end, insist after a while, and leave none of its children behind."""
         with held():
@@ -66,20 +70,20 @@ class StartedProcess:
 
 @contextmanager
 def start(
-    command: Sequence[str], environment: Mapping[str, str], output: Path, core: int | None
+    command: Sequence[str], environment: Mapping[str, str], output: Path, cores: Collection[int] | None
 ) -> Iterator[StartedProcess]:
     """Run `command` with stdout and stderr appended to `output`. Raises MeasurementFailed when it cannot be run."""
     with ExitStack() as stack:
         with held():
-            started = StartedProcess(_spawn(command, environment, output, core), output)
+            started = StartedProcess(_spawn(command, environment, output, cores), output)
             stack.callback(started.stop)
         yield started
 
 
 def _spawn(
-    command: Sequence[str], environment: Mapping[str, str], output: Path, core: int | None
+    command: Sequence[str], environment: Mapping[str, str], output: Path, cores: Collection[int] | None
 ) -> subprocess.Popen[bytes]:
-    with output.open("ab") as log, on_core(core):
+    with output.open("ab") as log, on_cores(cores):
         try:
             return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
@@ -88,14 +92,19 @@ def _spawn(
             raise MeasurementFailed(f"{command[0]} cannot be started: {error.strerror}") from error
 
 
+def on_core(core: int | None) -> AbstractContextManager[None]:
+    """Stay on one core meanwhile; anywhere with None."""
+    return on_cores(None if core is None else {core})
+
+
 @contextmanager
-def on_core(core: int | None) -> Iterator[None]:
-    """Stay on one core meanwhile. A child inherits it, so that it is pinned from its first instruction."""
-    if core is None:
+def on_cores(cores: Collection[int] | None) -> Iterator[None]:
+    """Stay on these cores meanwhile. A child inherits them, so that it is pinned from its first instruction."""
+    if cores is None:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:

@@ -12,11 +12,11 @@ def setting(tmp_path: Path) -> Setting:
     return Setting(tmp_path, files, Ports(8080, 8443))
 
 
-def test_the_origin_gives_both_small_answers_to_the_real_secret_only(setting: Setting, tmp_path: Path) -> None:
+def test_the_origin_gives_its_answers_to_the_real_secret_only(setting: Setting, tmp_path: Path) -> None:
     text = origin_configuration(setting, setting.origin, tmp_path)
 
     assert f'"Bearer {REAL_SECRET}" 1;' in text
-    assert text.count("return 401;") == 2
+    assert text.count("return 401;") == 4  # small, 16 KiB, upload, unary call
     assert len(SMALL_BODY) == 62
 
 
@@ -41,7 +41,7 @@ def test_every_listener_is_on_loopback(setting: Setting, tmp_path: Path) -> None
     ]
 
     listens = [line.strip() for text in texts for line in text.splitlines() if line.strip().startswith("listen ")]
-    assert len(listens) == 4
+    assert len(listens) == 5
     assert all(line.startswith("listen 127.0.0.1:") for line in listens)
 
 

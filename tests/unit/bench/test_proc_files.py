@@ -4,6 +4,7 @@ import pytest
 from bench.proc_files import (
     ProcessStat,
     cpu_seconds,
+    forget_peak,
     parse_busy_ticks,
     parse_stat,
     parse_status_kib,
@@ -58,3 +59,17 @@ def test_the_files_of_this_very_process_can_be_read() -> None:
 
     assert cpu_seconds(own) > 0
     assert 1 < resident_mib(own) <= peak_mib(own) + 1
+
+
+@NOT_LINUX
+def test_a_peak_can_be_forgotten() -> None:
+    mebibytes = 64
+    block = bytearray(mebibytes << 20)
+    block[::4096] = b"x" * len(block[::4096])
+    del block
+    before = peak_mib(os.getpid())
+
+    forget_peak(os.getpid())
+
+    # A kernel without CONFIG_PROC_PAGE_MONITOR, or a sandbox, keeps the peak: the figure then is the larger one.
+    assert resident_mib(os.getpid()) - 1 <= peak_mib(os.getpid()) <= before

@@ -43,7 +43,7 @@ def test_a_failure_in_one_workload_leaves_the_others_alone() -> None:
 
     found = tables(a_run(*OURS, failures=[failure]))
 
-    assert titled(found, "100 MB").rows[2] == ("iron-proxy: failed: a download ended early", *[NOTHING] * 4)
+    assert titled(found, "100 MB").rows[2] == ("iron-proxy: failed: a download ended early", *[NOTHING] * 5)
     assert titled(found, "Small GET, TLS").rows[2][1] == "42.0"
 
 
