@@ -76,11 +76,11 @@ class Arm(Protocol):
         ...
 
 
-def said_by(*command: str) -> str:
-    """The first line that a program prints about itself, on whichever stream; its status does not matter."""
+def said_by(*command: str, line: int = 0) -> str:
+    """A line, usually the first, of what a program prints about itself, on whichever stream. It may fail with 1."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     lines = done.stdout.decode(errors="replace").strip().splitlines()
-    return lines[0] if lines and done.returncode in (0, 1) else "unknown"
+    return lines[line] if len(lines) > line and done.returncode in (0, 1) else "unknown"

@@ -16,6 +16,8 @@ _VALUE_WIDTH = 110
 _ROW = 30
 _TOP = 46
 _MARGIN = 16
+# How many times ours a bar may be before it is cut.
+_CUT = 5
 
 # Contrast of text and marks against either background is at least 4.5 to 1 (WCAG 2.2, 1.4.3).
 _STYLE = """
@@ -45,23 +47,37 @@ class Bar:
 
 
 def bar_chart(title: str, unit: str, bars: Sequence[Bar]) -> str:
-    """Horizontal bars from zero. Raises ValueError without any bar."""
+    """
+    Horizontal bars from zero. Raises ValueError without any bar.
+
+    One that is many times as long as ours is cut, with a gap before its end: beside it the others would all look alike.
+    """
     if not bars:
         raise ValueError("a chart needs at least one bar")
-    longest = max(bar.value for bar in bars) or 1.0
-    room = _WIDTH - _LABEL_WIDTH - _VALUE_WIDTH - 2 * _MARGIN
-    rows = [_bar(bar, number, bar.value / longest * room) for number, bar in enumerate(bars)]
+    longest = _longest(bars)
+    rows = [_bar(bar, number, bar.value / longest) for number, bar in enumerate(bars)]
+    if any(bar.value > longest for bar in bars):
+        unit += "; a bar with a gap is longer than shown"
     told = "; ".join(f"{bar.label} {shown(bar.value)}" for bar in bars)
     return _svg(title, f"{unit}: {told}.", _TOP + len(bars) * _ROW + _MARGIN, rows, unit)
 
 
-def _bar(bar: Bar, number: int, length: float) -> str:
+def _longest(bars: Sequence[Bar]) -> float:
+    highest = max(bar.value for bar in bars) or 1.0
+    ours = max((bar.value for bar in bars if bar.is_ours), default=0.0)
+    return min(highest, ours * _CUT) if ours else highest
+
+
+def _bar(bar: Bar, number: int, share: float) -> str:
     top = _TOP + number * _ROW
     left = _MARGIN + _LABEL_WIDTH
+    length = min(share, 1.0) * (_WIDTH - _LABEL_WIDTH - _VALUE_WIDTH - 2 * _MARGIN)
     kind = "ours" if bar.is_ours else "other"
+    gap = f'<rect class="background" x="{left + length - 24:.1f}" y="{top}" width="6" height="{_ROW}"/>'
     return (
         f'<text x="{left - 8}" y="{top + 19}" text-anchor="end">{escape(bar.label)}</text>'
         f'<rect class="{kind}" x="{left}" y="{top + 5}" width="{max(length, 1):.1f}" height="{_ROW - 10}" rx="2"/>'
+        f"{gap if share > 1 else ''}"
         f'<text x="{left + length + 6:.1f}" y="{top + 19}">{shown(bar.value)}</text>'
     )
 
@@ -93,7 +109,8 @@ class _Plot:
 
     def __init__(self, most: float, highest: float) -> None:
         self._decades = math.ceil(math.log10(most))
-        self._top_value = highest * 1.15
+        self._step = _round_step(highest / 4)
+        self._steps = max(1, math.ceil(highest / self._step))
 
     def axes(self) -> list[str]:
         parts = []
@@ -103,8 +120,8 @@ class _Plot:
             parts.append(
                 f'<text class="quiet" x="{x:.1f}" y="{self.BOTTOM + 18}" text-anchor="middle">{10**decade:,}</text>'
             )
-        for step in range(5):
-            value = self._top_value * step / 4
+        for step in range(self._steps + 1):
+            value = self._step * step
             y = self._y(value)
             parts.append(f'<line class="grid" x1="{self.LEFT}" y1="{y:.1f}" x2="{self.RIGHT}" y2="{y:.1f}"/>')
             place = f'x="{self.LEFT - 8}" y="{y + 4:.1f}" text-anchor="end"'
@@ -129,7 +146,13 @@ class _Plot:
         return self.LEFT + (self.RIGHT - self.LEFT) * math.log10(count) / self._decades
 
     def _y(self, value: float) -> float:
-        return self.BOTTOM - (self.BOTTOM - self.TOP) * value / self._top_value
+        return self.BOTTOM - (self.BOTTOM - self.TOP) * value / (self._step * self._steps)
+
+
+def _round_step(least: float) -> float:
+    """The next 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
 
 
 def shown(value: float) -> str:

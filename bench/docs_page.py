@@ -76,7 +76,7 @@ def _escaped(cells: Sequence[str]) -> list[str]:
 
 def _circumstances(result: Result) -> str:
     machine = result.machine
-    versions = [f"{arm.title}: {arm.version}" for arm in result.arms if arm.version]
+    versions = [f"{arm.title}: {arm.version}" for arm in result.arms if arm.version and arm.group == PROXIES]
     versions += [f"{tool}: {version}" for tool, version in result.tools.items()]
     lines = [
         f"* {result.date}, commit `{result.commit}`",

@@ -18,6 +18,7 @@ from bench.workloads import (
     DNS_INTERCEPT,
     DNS_REFUSED,
     IDLE,
+    MANY_STREAMS,
     NEW_NAMES,
     RULES_TOGETHER,
     STANDARD_WORKLOADS,
@@ -81,7 +82,9 @@ DNS: tuple[Group, ...] = (
 HELD = Group("idle", (NginxReverseProxy(_MANY_CONNECTIONS), IronProxy(), Envoy()), (IDLE,), most_rounds=1)
 NAMES = Group("names", (IronProxy(),), (NEW_NAMES,), most_rounds=1)
 
-SCALE: tuple[Group, ...] = (*CURVES, TOGETHER, HELD, NAMES)
+STREAMS = Group("streams", (NginxReverseProxy(), IronProxy(), Envoy()), (MANY_STREAMS,))
+
+SCALE: tuple[Group, ...] = (*CURVES, TOGETHER, STREAMS, NAMES, HELD)
 
 
 def proxies(further: Sequence[Arm] = ()) -> Group:
@@ -91,7 +94,7 @@ def proxies(further: Sequence[Arm] = ()) -> Group:
 
 def all_groups(further: Sequence[Arm] = ()) -> tuple[Group, ...]:
     """In the order in which they are measured: what fills the kernel's tables comes last."""
-    return (proxies(further), SCAN, *DNS, *CURVES, TOGETHER, NAMES, HELD)
+    return (proxies(further), SCAN, *DNS, *SCALE)
 
 
 def narrowed(groups: Sequence[Group], workloads: Sequence[str] | None, arms: Sequence[str] | None) -> list[Group]:

@@ -14,6 +14,9 @@ _TYPES = "type.googleapis.com/envoy."
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 # Envoy flushes its log every ten seconds unless told; the others do once a second.
 _FLUSH_MS = "1000"
+# It would answer 503 beyond 1024 requests at a time; the others have no such limit.
+_BREAKERS = ("max_connections", "max_pending_requests", "max_requests")
+_NO_BREAKER = 1_000_000
 
 
 class Envoy:
@@ -117,6 +120,7 @@ def _cluster(setting: Setting, scheme: str) -> dict[str, Any]:
     cluster: dict[str, Any] = {
         "name": scheme,
         "type": "STATIC",
+        "circuit_breakers": {"thresholds": [dict.fromkeys(_BREAKERS, _NO_BREAKER)]},
         "load_assignment": {"cluster_name": scheme, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
     if scheme != "http":

@@ -42,7 +42,7 @@ class Mitmproxy:
         return program("mitmproxy", "mitmdump").missing()
 
     def version(self) -> str:
-        return said_by(str(program("mitmproxy", "mitmdump").path), "--version")
+        return said_by(str(program("mitmproxy", "mitmdump").path), "--version").replace("Mitmproxy:", "mitmproxy")
 
     def prepare(self, setting: Setting, directory: Path) -> Launch:
         http, https, h2 = free_ports(3)

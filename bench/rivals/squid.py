@@ -34,7 +34,7 @@ class Squid:
         return None if "with-openssl" in _build() else "this squid has no TLS: apt-get install squid-openssl"
 
     def version(self) -> str:
-        return said_by("squid", "-v").replace("Cache: Version", "").strip()
+        return " ".join(said_by("squid", "-v").replace("Cache: Version", "").split())
 
     def prepare(self, setting: Setting, directory: Path) -> Launch:
         http, https = free_ports(2)

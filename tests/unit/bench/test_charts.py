@@ -30,6 +30,28 @@ def test_bars_are_as_long_as_their_values_and_ours_stands_out() -> None:
     assert float(rows[1].get("width", 0)) == pytest.approx(2 * float(rows[0].get("width", 0)), abs=0.2)
 
 
+def test_a_bar_that_would_make_all_others_look_alike_is_cut_and_says_so() -> None:
+    svg = bar_chart("t", "µs", [*BARS, Bar("slow", 4000.0, False)])
+
+    backgrounds = [bar for bar in elements(svg, "rect") if bar.get("class") == "background"]
+    lengths = [float(bar.get("width", 0)) for bar in elements(svg, "rect") if bar.get("class") in ("ours", "other")]
+    assert len(backgrounds) == 2  # the whole, and the gap
+    assert lengths[2] == pytest.approx(5 * lengths[1], abs=0.5)
+    assert "a bar with a gap is longer than shown" in svg
+    assert "slow 4,000" in svg
+    assert "gap" not in bar_chart("t", "µs", BARS)
+
+
+@pytest.mark.parametrize(
+    ("highest", "ticks"),
+    [(42.0, ["0", "20", "40", "60"]), (651.0, ["0", "200", "400", "600", "800"]), (4.0, list("01234"))],
+)
+def test_the_axis_of_values_has_round_numbers_and_room_for_the_highest(highest: float, ticks: list[str]) -> None:
+    texts = elements(line_chart("t", "µs", {"a": [(1, highest)]}), "text")
+
+    assert [text.text for text in texts if text.get("text-anchor") == "end"] == ticks
+
+
 def test_a_chart_has_colours_for_light_and_dark() -> None:
     for svg in (bar_chart("t", "µs", BARS), line_chart("t", "µs", {"hosts": [(1, 40.0)]})):
         assert "prefers-color-scheme: dark" in svg

@@ -1,7 +1,7 @@
 from bench.docs_page import docs_page, markdown_table, notes
-from bench.results import Failure
+from bench.results import ArmDescription, Failure
 from bench.tables import Table
-from tests.unit.bench.a_run import a_run, rounds
+from tests.unit.bench.a_run import ARMS, a_run, rounds
 
 SAMPLES = rounds("small-tls", "iron-proxy", {"cpu_us_per_request": 42.0})
 
@@ -13,6 +13,22 @@ def test_the_page_tells_the_circumstances_and_the_figures() -> None:
         assert text in page
     assert page.startswith("# Benchmarks\n")
     assert page.endswith("has the options.\n")
+
+
+def test_versions_are_those_of_the_proxies_and_not_of_every_shape_of_one() -> None:
+    page = docs_page(
+        a_run(*SAMPLES, arms=[*ARMS, ArmDescription("secrets-10", "10 secrets", "9.9", "", "scale-secrets")])
+    )
+
+    assert "nginx/1.2.3" in page
+    assert "9.9" not in page
+
+
+def test_the_page_tells_what_each_was_configured_to_do_and_shows_its_chart() -> None:
+    page = docs_page(a_run(*SAMPLES, arms=[ArmDescription("iron-proxy", "iron-proxy", "1", "It decides.")]))
+
+    assert "* **iron-proxy**: It decides." in page
+    assert "](benchmarks/small-tls.svg)" in page
 
 
 def test_a_table_is_markdown_with_numbers_to_the_right() -> None:

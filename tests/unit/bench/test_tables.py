@@ -1,6 +1,6 @@
-from bench.results import Failure
+from bench.results import ArmDescription, Failure
 from bench.tables import NOTHING, Table, tables
-from tests.unit.bench.a_run import a_run, rounds
+from tests.unit.bench.a_run import ARMS, a_run, rounds
 
 
 def figures(cpu: float) -> dict[str, float]:
@@ -36,6 +36,34 @@ def test_an_arm_that_could_not_start_says_why_in_every_table() -> None:
 
     for title in ("Small GET, TLS", "Start"):
         assert titled(found, title).rows[1][0] == "nginx, reverse proxy: failed: nginx is not installed"
+
+
+def test_what_is_not_installed_is_no_failure() -> None:
+    failure = Failure(None, "nginx", "nginx is not installed", is_fault=False)
+
+    found = tables(a_run(*OURS, failures=[failure]))
+
+    assert titled(found, "Small GET, TLS").rows[1][0] == "nginx, reverse proxy: not measured: nginx is not installed"
+
+
+def test_every_table_has_the_arms_of_its_own_group() -> None:
+    shape = ArmDescription("secrets-10", "10 secrets", "1", "", "scale-secrets")
+    curve = rounds("scale-secrets", "secrets-10", {"cpu_us_per_request": 40.0})
+
+    found = tables(a_run(*OURS, *curve, arms=[*ARMS, shape]))
+
+    assert [row[0] for row in titled(found, "Cost by the number of secrets").rows] == ["10 secrets"]
+    assert len(titled(found, "Small GET, TLS").rows) == 3
+
+
+def test_what_keeps_a_target_from_being_judged_stands_beside_it() -> None:
+    one = rounds("small-tls", "iron-proxy", {"requests_per_second": 100.0})
+    two = rounds("small-tls", "iron-proxy-2-workers", {"requests_per_second": 150.0})
+
+    (row,) = [row for row in titled(tables(a_run(*one, *two)), "Targets").rows if "two workers" in row[0]]
+
+    assert row[2] == "1.5 × one worker"
+    assert row[3].startswith("not measured: needs four cores")
 
 
 def test_a_failure_in_one_workload_leaves_the_others_alone() -> None:
