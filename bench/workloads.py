@@ -245,7 +245,9 @@ SMALL_PLAIN = Requests("small-plain", "Small GET, plain HTTP in and out, 32 conn
 MIDDLE_TLS = Requests("16k-tls", "16 KiB answer, TLS in and out, 32 connections", "https", MIDDLE)
 ONE_CONNECTION = Requests("one-connection", "Small GET, TLS in and out, 1 connection", "https", SMALL, connections=1)
 UNARY_CALLS = UnaryCalls(UNARY_H2, "Unary call over HTTP/2, TLS in and out, 8 connections of 4 streams")
-MANY_STREAMS = UnaryCalls("streams", "2,000 HTTP/2 streams at a time: unary calls, 20 connections of 100", 20, 100)
+MANY_STREAMS = UnaryCalls(
+    "streams", "2,000 HTTP/2 streams at a time: unary calls, 20 connections of 100", 20, 100, False
+)
 UNTOUCHED = Download("download", "100 MB download over TLS, body untouched", carries_token=False)
 SCRUBBED = Download("download-scrubbed", "100 MB download over TLS, secret in use", carries_token=True)
 UPLOADED = Upload("upload", "100 MB upload over TLS, untouched and scanned for tokens")

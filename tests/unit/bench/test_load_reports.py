@@ -62,7 +62,7 @@ H2_REPORT = """
 Application protocol: {protocol}
 finished in 1.02s, {rate} req/s, 16.80MB/s
 requests: 900 total, 902 started, 900 done, {good} succeeded, {failed} failed, {errored} errored, {late} timeout
-status codes: {ok} 2xx, 0 3xx, 0 4xx, 0 5xx
+status codes: {ok} 2xx, 0 3xx, 0 4xx, {fives} 5xx
 traffic: 16.80MB (17620526) total, 11.80MB (12369210) headers (space savings 0.00%), 782.95KB (801745) data
                      min         max         mean         sd        +/- sd
 time for request:       10us      3.98ms       {mean}        24us    98.79%
@@ -73,7 +73,7 @@ time for connect:        9us        18us        14us         6us   100.00%
 def h2_report(
     good: int = 900, ok: int | None = None, protocol: str = "h2", mean: str = "1.50ms", **wrong: int
 ) -> bytes:
-    counts = {"failed": 0, "errored": 0, "late": 0} | wrong
+    counts = {"failed": 0, "errored": 0, "late": 0, "fives": 0} | wrong
     ok = good if ok is None else ok
     return H2_REPORT.format(good=good, ok=ok, protocol=protocol, mean=mean, rate="900.50", **counts).encode()
 
@@ -86,18 +86,23 @@ def test_h2loads_report_is_read_in_every_unit(mean: str, milliseconds: float) ->
     assert found.mean_ms == pytest.approx(milliseconds)
 
 
+def test_answers_that_had_only_begun_at_the_end_are_not_counted() -> None:
+    assert parse_h2load_report(h2_report(good=365, ok=475)).requests == 365
+
+
 @pytest.mark.parametrize(
     ("output", "reason"),
     [
         (h2_report(failed=7), "failed.*7"),
         (h2_report(errored=7), "errored.*7"),
         (h2_report(late=7), "late.*7"),
-        (h2_report(ok=800), "of 900 calls 800 were answered with 2xx"),
+        (h2_report(ok=800), "of 900 calls 800 were 2xx"),
+        (h2_report(fives=3), "of 900 calls 900 were 2xx, 0 3xx, 0 4xx, 3 5xx"),
         (h2_report(good=0), "not one call"),
         (h2_report(protocol="http/1.1"), "did not speak HTTP/2"),
         (b"connection refused", "wrote no report but: connection refused"),
     ],
-    ids=["failed", "errored", "late", "other status", "nothing", "other protocol", "no report"],
+    ids=["failed", "errored", "late", "too few good ones", "other status", "nothing", "other protocol", "no report"],
 )
 def test_a_report_of_any_wrong_call_is_a_failure(output: bytes, reason: str) -> None:
     with pytest.raises(MeasurementFailed, match=reason):
