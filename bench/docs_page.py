@@ -120,6 +120,8 @@ A unary call is a POST of 62 bytes over HTTP/2, answered with 62 bytes and a tra
 The curves ask iron-proxy for one host while the configuration holds ever more rules that do not fit.
 Each request has another query, so that nothing is remembered from the one before.
 
+Two workers have a core each where there are four; with fewer, they share all with origin and load generator.
+
 DNS answers that are not audited are those of `dns.mode: intercept`; `dns.mode: strict` refuses a name.
 Refusals are recorded up to a number a second, and counted beyond it: the rate includes that, not a record each.
 

@@ -67,7 +67,7 @@ class Sample:
 @dataclass(frozen=True, slots=True)
 class Failure:
     """
-    Why a cell is empty. `workload` is None when the arm could not be started at all.
+    Why a cell is empty. `workload` is None when the program is not there: then all its cells are.
 
     It is no fault when a program is not installed, or has no way to do what is asked.
     """

@@ -111,7 +111,8 @@ class Course:
             try:
                 running[arm.name] = stack.enter_context(self._run_arm(arm))
             except MeasurementFailed as error:
-                self._fail(None, arm.name, str(error))
+                for workload in self._group.workloads:  # of this group: the same name may do well in another one
+                    self._fail(workload.name, arm.name, str(error))
         return running
 
     def _run_arm(self, arm: Arm) -> AbstractContextManager[RunningArm]:

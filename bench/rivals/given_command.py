@@ -53,7 +53,8 @@ class GivenCommand:
         self.title = name
         self._command = command
         self._words = shlex.split(command)
-        self.does = f"Given as `{command}`."
+        # Not the command itself: a report has no use for the paths of the machine that it comes from.
+        self.does = f"Given on the command line: `{Path(self._words[0]).name}`, with arguments and files of its own."
         speaks_h2 = "h2_port" in self._names()
         self.cannot: dict[str, str] = {} if speaks_h2 else {UNARY_H2: "its command does not mention {h2_port}"}
 
@@ -64,7 +65,7 @@ class GivenCommand:
         return f"{unreadable[0]} cannot be read" if unreadable else None
 
     def version(self) -> str:
-        return self._command
+        return ""  # there is no option for it that every program has
 
     def prepare(self, setting: Setting, directory: Path) -> Launch:
         http, https, h2, spare, spare_2 = free_ports(5)

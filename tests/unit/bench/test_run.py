@@ -114,6 +114,22 @@ def test_a_failure_leaves_the_arm_out_of_that_workload_only(tmp_path: Path) -> N
     assert [failure.is_fault for failure in subject.result.failures] == [True]
 
 
+def test_an_arm_that_does_not_start_fails_in_its_own_group_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def run_arm(_arm: Arm, _setting: Setting, _cores: object) -> Iterator[RunningArm]:
+        raise MeasurementFailed("ended with status 1")
+        yield
+
+    monkeypatch.setattr(run_module, "run_arm", run_arm)
+    subject, _ = course(tmp_path, Group("g", (AnArm("a"),), (AWorkload("one"), AWorkload("two"))))
+
+    subject.run()
+
+    assert [(failure.workload, failure.arm) for failure in subject.result.failures] == [("one", "a"), ("two", "a")]
+
+
 def test_a_tool_that_is_not_there_is_no_fault(tmp_path: Path) -> None:
     workload = AWorkload("work", NotMeasured("dnsperf is not installed"))
     subject, _ = course(tmp_path, Group("g", (AnArm("a"),), (workload,)))

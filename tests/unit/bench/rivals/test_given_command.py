@@ -66,6 +66,13 @@ def test_it_trusts_the_runs_ca_and_has_the_secret_in_its_environment(tmp_path: P
     assert environment["BENCH_SECRET"] == REAL_SECRET
 
 
+def test_a_report_shows_the_programs_name_and_no_path() -> None:
+    arm = parse_rival("a=/opt/some/where/serve --config /etc/secret.yaml")
+
+    assert "`serve`" in arm.does
+    assert "/" not in arm.does + arm.version()
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert parse_rival(f"a={sys.executable}").missing() is None
     assert parse_rival("a=/nonexistent/proxy").missing() == "/nonexistent/proxy is not installed, or not a program"
