@@ -5,15 +5,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # More arguments for pytest and for the benchmark: make test ARGS='-k tunnel', ARGS='-n 0 --pdb'
 ARGS ?=
+# How long `make soak` goes on: 90s, 30m, 8h.
+TIME ?= 30m
 
 TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client dig=bind9-dnsutils \
 	fish=fish zsh=zsh go=golang-go jq=jq wget=wget \
+	haproxy=haproxy \
 	node=nodejs npm=npm chromium=chromium certutil=libnss3-tools
 BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf=dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test clients-page check bench bench-quick bench-gate bench-baseline lock clean
+.PHONY: help venv demo test scale soak clients-page check bench bench-quick bench-gate bench-baseline lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -28,6 +31,13 @@ demo: venv  ## see the proxy at work: nothing to configure, no internet needed
 test: venv  ## run all tests
 	@scripts/install-tools $(TEST_TOOLS)
 	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile $(ARGS)
+
+scale: venv  ## thousands of connections, streams, WebSockets and tunnels, and proxies behind a balancer: with figures
+	@scripts/install-tools $(TEST_TOOLS)
+	SCALE=full $(BIN)/python -m pytest -q tests/scale $(ARGS)
+
+soak: venv  ## mixed load for TIME=30m; the report is written to soak.json and soak.md
+	SOAK_TIME=$(TIME) SOAK_REPORT=soak $(BIN)/python -m pytest -q tests/soak $(ARGS)
 
 clients-page: venv  ## run the real clients alone, and write docs/reference/clients.md from what they did
 	@scripts/install-tools $(TEST_TOOLS)

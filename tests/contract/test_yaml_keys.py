@@ -114,6 +114,7 @@ def test_the_full_example_loads_with_its_meaning() -> None:
         MINIMAL + "proxy: {upstream_proxy: {http_proxy: 'http://p:1', https_proxy: 'socks5://p:2', no_proxy: '*'}}\n",
         MINIMAL + "proxy: {upstream_tls: {ca_files: [a], hosts: [{host: '*.corp', min_version: '1.3'}]}}\n",
         MINIMAL + "proxy: {http2: off, upgrades: [tcp], websocket_idle_timeout: 1m, websocket_max_duration: 8h}\n",
+        MINIMAL + "proxy: {drain_delay: 5s}\n",
         MINIMAL + "clients: [{name: ci, cidrs: [10.0.0.0/8]}]\nproxy: {require_client: true}\n",
     ],
     ids=[
@@ -131,6 +132,7 @@ def test_the_full_example_loads_with_its_meaning() -> None:
         "an outbound proxy",
         "upstream TLS",
         "HTTP/2 and upgrades",
+        "a delay of the drain",
         "clients",
     ],
 )

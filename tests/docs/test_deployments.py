@@ -14,16 +14,28 @@ from ruamel.yaml import YAML
 from iron_proxy.config.loading import examine_config
 from iron_proxy.jail.client_environment import client_environment
 from iron_proxy.runtime.assemble import build_pipeline
+from iron_proxy.runtime.lifecycle import DRAIN_SECONDS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 UNIT = EXAMPLES / "systemd" / "iron-proxy.service"
 WORKFLOW = EXAMPLES / "github-actions" / "workflow.yml"
-MANIFESTS = EXAMPLES / "kubernetes-sidecar" / "manifests.yaml"
+SIDECAR = EXAMPLES / "kubernetes-sidecar" / "manifests.yaml"
+FLEET = EXAMPLES / "kubernetes"
+MANIFESTS = [SIDECAR, *sorted(FLEET.glob("*.yaml"))]
+BALANCER = EXAMPLES / "balancer"
 COMPOSE = sorted(EXAMPLES.rglob("docker-compose.yml"))
 
 
 def program(name: str) -> str:
     found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def system_program(name: str) -> str:
+    """One of those that live in sbin, which is not on every user's path."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
@@ -35,9 +47,9 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def manifests() -> dict[str, Any]:
+def manifests(file: Path = SIDECAR) -> dict[str, Any]:
     """The manifests by `Kind/name`."""
-    documents = YAML(typ="safe").load_all(MANIFESTS.read_text(encoding="utf-8"))
+    documents = YAML(typ="safe").load_all(file.read_text(encoding="utf-8"))
     return {f"{each['kind']}/{each['metadata']['name']}": each for each in documents}
 
 
@@ -116,7 +128,7 @@ def test_the_client_sends_the_five_requests() -> None:
 # 1.29 is the first with sidecars.
 @pytest.mark.parametrize("version", ["1.29", "1.34"])
 def test_the_manifests_follow_the_schema(version: str) -> None:
-    run(program("kubernetes-validate"), "--strict", "--no-warn", "-k", version, str(MANIFESTS))
+    run(program("kubernetes-validate"), "--strict", "--no-warn", "-k", version, *map(str, MANIFESTS))
 
 
 def test_the_configuration_in_the_manifests_loads(tmp_path: Path) -> None:
@@ -141,6 +153,59 @@ def test_key_and_secret_stay_with_the_sidecar() -> None:
     assert {mount["name"] for mount in workload["volumeMounts"]} == {"trust"}
     assert {mount["name"] for mount in sidecar["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     assert "real-secrets" not in str(workload)
+
+
+# --- a fleet --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["deployment.yaml", "daemonset.yaml"])
+def test_the_configuration_of_a_fleet_loads(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "proxy.yaml"
+    file.write_text(manifests(FLEET / name)["ConfigMap/iron-proxy"]["data"]["proxy.yaml"], encoding="utf-8")
+
+    assert complaints(file, {}) == []
+
+
+@pytest.mark.parametrize(("name", "kind"), [("deployment.yaml", "Deployment"), ("daemonset.yaml", "DaemonSet")])
+def test_a_pod_has_the_time_to_drain(name: str, kind: str, tmp_path: Path) -> None:
+    found = manifests(FLEET / name)
+    file = tmp_path / "proxy.yaml"
+    file.write_text(found["ConfigMap/iron-proxy"]["data"]["proxy.yaml"], encoding="utf-8")
+    delay = examine_config(str(file), {})[0].proxy.drain_delay
+    pod = found[f"{kind}/iron-proxy"]["spec"]["template"]["spec"]
+    readiness = pod["containers"][0]["readinessProbe"]
+
+    assert readiness["periodSeconds"] * readiness["failureThreshold"] < delay
+    assert delay + DRAIN_SECONDS < pod["terminationGracePeriodSeconds"]
+
+
+def test_services_autoscaler_and_policy_mean_the_pods_of_the_fleet() -> None:
+    deployment, daemonset = manifests(FLEET / "deployment.yaml"), manifests(FLEET / "daemonset.yaml")
+    policies = manifests(FLEET / "network-policy.yaml")
+    labels = {"app": "iron-proxy"}
+    (rule,) = policies["NetworkPolicy/egress-through-iron-proxy"]["spec"]["egress"]
+
+    for pods in (deployment["Deployment/iron-proxy"], daemonset["DaemonSet/iron-proxy"]):
+        assert pods["spec"]["template"]["metadata"]["labels"] == labels
+        assert rule["to"][0]["podSelector"]["matchLabels"] == labels
+        assert pods["metadata"]["namespace"] in rule["to"][0]["namespaceSelector"]["matchLabels"].values()
+    for service in (deployment["Service/iron-proxy"], daemonset["Service/iron-proxy"]):
+        assert service["spec"]["selector"] == labels
+        assert [port["port"] for port in service["spec"]["ports"]] == [port["port"] for port in rule["ports"]]
+    assert deployment["HorizontalPodAutoscaler/iron-proxy"]["spec"]["scaleTargetRef"]["kind"] == "Deployment"
+
+
+def test_haproxy_accepts_its_configuration() -> None:
+    run(system_program("haproxy"), "-c", "-f", str(BALANCER / "haproxy.cfg"))
+
+
+def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
+    configuration = BALANCER / "nginx.cfg"
+    module = re.findall(r"(?m)^load_module (\S+);", configuration.read_text(encoding="utf-8"))[0]
+    if not Path(module).exists():
+        pytest.skip("nginx's stream module is not installed (Debian: libnginx-mod-stream)")
+
+    run(system_program("nginx"), "-t", "-e", "stderr", "-g", f"pid {tmp_path}/pid;", "-c", str(configuration))
 
 
 # --- the index ------------------------------------------------------------------------------------------------------

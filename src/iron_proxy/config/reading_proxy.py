@@ -44,6 +44,7 @@ def read_proxy(section: Section, upstream_proxy: Section) -> schema.ProxyConfig:
             "websocket_idle_timeout", schema.DEFAULT_WEBSOCKET_IDLE_TIMEOUT, positive=True
         ),
         websocket_max_duration=section.duration("websocket_max_duration", 0.0, positive=True) or None,
+        drain_delay=section.duration("drain_delay", 0.0, positive=True),
         require_client=section.boolean("require_client"),
         transparent=cast("schema.Transparent", section.choice("transparent", ("off", "tproxy", "redirect"), "off")),
     )

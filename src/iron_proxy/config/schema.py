@@ -149,6 +149,8 @@ class ProxyConfig:
     websocket_max_duration: float | None = None
     # Whether requests of none of `clients` are refused.
     require_client: bool = False
+    # How long a stop goes on serving while /healthz tells balancers to send nobody any more.
+    drain_delay: float = 0.0
     # Of the HTTP and HTTPS listeners; clients of the tunnel listener speak to it on purpose.
     transparent: Transparent = "off"
 

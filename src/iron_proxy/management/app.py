@@ -13,21 +13,20 @@ from iron_proxy.management.metrics_page import CONTENT_TYPE
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
 
 
-async def _healthz(request: Request) -> PlainTextResponse:
-    return PlainTextResponse("OK")
-
-
 async def _not_found(request: Request, error: Exception) -> PlainTextResponse:
     return PlainTextResponse("404 page not found\n", 404)
 
 
-def build_app(render_metrics: Callable[[], bytes]) -> Starlette:
-    """The ASGI application. `render_metrics` is asked for the text of `/metrics`, each time anew."""
+def build_app(render_metrics: Callable[[], bytes], is_stopping: Callable[[], bool]) -> Starlette:
+    """The ASGI application. Both are asked each time anew: the text of `/metrics`, and whether a stop has begun."""
+
+    async def healthz(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("stopping", 503) if is_stopping() else PlainTextResponse("OK")
 
     async def metrics(request: Request) -> Response:
         return Response(render_metrics(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
     return Starlette(
-        routes=[Route("/healthz", _healthz, methods=_METHODS), Route("/metrics", metrics, methods=["GET"])],
+        routes=[Route("/healthz", healthz, methods=_METHODS), Route("/metrics", metrics, methods=["GET"])],
         exception_handlers={404: _not_found},
     )

@@ -60,6 +60,7 @@ class Assembly:
     exports: Exports = field(default_factory=Exports)  # by OTLP
     request_metrics: RequestMetrics = field(default_factory=RequestMetrics)
     upstream_metrics: UpstreamMetrics | None = None    # None where nobody asks: nothing is measured then
+    drain_delay: float = 0.0                     # seconds between the signal to stop and the drain
 
 
 def assemble(
@@ -91,6 +92,7 @@ def assemble(
     own.add(sock for sock in (pages, management, *(dns.streams if dns is not None else ())) if sock is not None)
     assembly = Assembly(services, listeners, dns, pages, _listen_texts(config), management, own, recent_dials)
     assembly.upstream_metrics = measured
+    assembly.drain_delay = config.proxy.drain_delay
     if measured is not None:
         audit.subscribe(assembly.request_metrics.take)
     return assembly

@@ -2,8 +2,10 @@
 Start order, signals, reloads, drain and stop order of one process.
 
 All sockets are bound before anything is served, so a port in use stops the start and nothing else. The first SIGTERM or
-SIGINT drains: no new connections, those between two requests closed, the others given ten seconds. A second one cuts
-them at once. Audit is flushed last. SIGHUP reads the configuration again (`reload.py`), where there is one to read.
+SIGINT drains: no new connections, those between two requests closed, the others given ten seconds. Before that, where
+`proxy.drain_delay` says so, everything is served as before while /healthz answers 503, until a balancer has seen it.
+A second signal ends the delay and cuts what is left at once. Audit is flushed last. SIGHUP reads the configuration again
+(`reload.py`), where there is one to read.
 """
 
 import asyncio
@@ -39,6 +41,7 @@ class Lifecycle:
         self._stop = asyncio.Event()
         self._signals = 0
         self._parts: Parts | None = None
+        self._hurry = asyncio.Event()            # a second signal
 
     async def run(self) -> None:
         """Serve until told to stop, then drain. Raises StartupError when a part cannot start."""
@@ -61,6 +64,7 @@ class Lifecycle:
                 pages = group.create_task(self._serve_pages(), name="pages")
                 management = group.create_task(self._serve_management(control), name="management")
                 await self._stop.wait()
+                await self._let_balancers_see()
                 await self._drain(parts)
                 pages.cancel()
                 management.cancel()
@@ -85,6 +89,7 @@ class Lifecycle:
             report(logging.INFO, "received signal, shutting down", signal=_SIGNAL_NAMES[number])
             self._stop.set()
         elif self._parts is not None:
+            self._hurry.set()
             self._parts.cancel_connections()
 
     # --- start ------------------------------------------------------------------------------------------------------
@@ -134,7 +139,8 @@ class Lifecycle:
         from iron_proxy.management.page_server import PageServer
         from iron_proxy.runtime.metrics_part import metrics_page
 
-        await PageServer(sock, build_app(metrics_page(self._assembly).render)).run_pages()
+        app = build_app(metrics_page(self._assembly).render, self._stop.is_set)
+        await PageServer(sock, app).run_pages()
 
     async def _serve_management(self, control: ControlledProcess | None) -> None:
         sock = self._assembly.management
@@ -146,6 +152,12 @@ class Lifecycle:
         await PageServer(sock, build_api(control)).run_pages()
 
     # --- stop -------------------------------------------------------------------------------------------------------
+
+    async def _let_balancers_see(self) -> None:
+        """Go on serving for a while: /healthz says by now that nobody should be sent here."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._assembly.drain_delay):
+                await self._hurry.wait()
 
     async def _drain(self, parts: Parts) -> None:
         services = self._assembly.services

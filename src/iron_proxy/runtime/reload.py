@@ -188,6 +188,7 @@ class Reloader:
             self._renew_dns(parts.dns.part, built)
         unused = former.retire(services)
         self._assembly.services = services
+        self._assembly.drain_delay = built.config.proxy.drain_delay
         parts.close_when_unused(former, unused)
         for name in moved:
             parts.retire_listener(name)

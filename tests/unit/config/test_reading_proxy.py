@@ -231,13 +231,19 @@ def test_the_times_of_a_websocket_are_durations() -> None:
     assert (config.proxy.websocket_idle_timeout, config.proxy.websocket_max_duration) == (90.0, 86400.0)
 
 
-@pytest.mark.parametrize("key", ["websocket_idle_timeout", "websocket_max_duration"])
+@pytest.mark.parametrize("key", ["websocket_idle_timeout", "websocket_max_duration", "drain_delay"])
 def test_a_zero_time_is_the_default_and_a_negative_one_refused(key: str) -> None:
     config, errors = read_proxy(f"  {key}: 0\n")
 
     assert errors == []
     assert getattr(config.proxy, key) == getattr(Config().proxy, key)
     assert read_proxy(f"  {key}: -1s\n")[1] == [f"x:4: proxy.{key}: must be positive; got -1s"]
+
+
+def test_the_delay_of_a_drain_is_a_duration() -> None:
+    config, errors = read_proxy("  drain_delay: 5s\n")
+
+    assert (errors, config.proxy.drain_delay) == ([], 5.0)
 
 
 # --- the outbound proxy ---------------------------------------------------------------------------------------------

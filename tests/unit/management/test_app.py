@@ -12,7 +12,7 @@ from iron_proxy.management.app import build_app
 from iron_proxy.management.page_server import PageServer
 
 
-async def asked(path: str, method: str = "GET") -> tuple[int, bytes]:
+async def asked(path: str, method: str = "GET", *, stopping: bool = False) -> tuple[int, bytes]:
     """(status, body) of a page."""
     sent: list[Message] = []
 
@@ -33,7 +33,7 @@ async def asked(path: str, method: str = "GET") -> tuple[int, bytes]:
         "scheme": "http",
     }
     pages: Receive = receive
-    await build_app(lambda: b"a_total 1\n")(scope, pages, send)
+    await build_app(lambda: b"a_total 1\n", lambda: stopping)(scope, pages, send)
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
@@ -44,6 +44,10 @@ async def test_healthz_answers_any_method(method: str) -> None:
 
 async def test_healthz_answers_head() -> None:
     assert (await asked("/healthz", "HEAD"))[0] == 200
+
+
+async def test_healthz_tells_that_a_stop_has_begun() -> None:
+    assert await asked("/healthz", stopping=True) == (503, b"stopping")
 
 
 async def test_metrics_are_rendered_for_whoever_asks() -> None:
@@ -62,7 +66,7 @@ async def test_there_is_no_other_page(path: str) -> None:
 async def test_the_server_answers_on_its_socket_and_leaves_signals_alone() -> None:
     before = signal.getsignal(signal.SIGTERM)
     sock = bind_tcp("127.0.0.1", 0, "metrics.listen")
-    server = PageServer(sock, build_app(lambda: b""))
+    server = PageServer(sock, build_app(lambda: b"", lambda: False))
     running = asyncio.get_running_loop().create_task(server.run_pages())
     while not server.started:
         await asyncio.sleep(0)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+from dataclasses import replace
 
 import pytest
 from tests.fakes.log_lines import LogLines
@@ -156,6 +157,38 @@ async def test_the_first_signal_drains_and_the_second_cuts(process_log: LogLines
 
     assert process_log.messages[-1] == "iron-proxy stopped"
     await closed(client)
+
+
+async def test_before_a_delayed_drain_everything_is_served_and_a_second_signal_ends_the_wait(
+    process_log: LogLines,
+) -> None:
+    config = replace(HTTP_ONLY, proxy=replace(HTTP_ONLY.proxy, drain_delay=3600.0))
+    running = Running(assembled(config), process_log)
+    await running.started()
+    kept = await running.connect()
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(LONG):
+        while "received signal, shutting down" not in process_log.messages:
+            await asyncio.sleep(0)
+
+    for client in (kept, late := await running.connect()):
+        await client.write(REQUEST, LONG)
+        assert (await client.read(LONG)).startswith(b"HTTP/1.1 403 ")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running.stopped()
+
+    assert [await client.read(LONG) for client in (kept, late)] == [b"", b""]
+    await closed(kept, late)
+
+
+async def test_a_delay_ends_by_itself(process_log: LogLines) -> None:
+    running = Running(assembled(replace(HTTP_ONLY, proxy=replace(HTTP_ONLY.proxy, drain_delay=0.01))), process_log)
+    await running.started()
+
+    running.lifecycle.request_stop()
+    await running.stopped()
+
+    assert process_log.messages[-1] == "iron-proxy stopped"
 
 
 async def test_a_stop_closes_the_transforms(process_log: LogLines) -> None:
