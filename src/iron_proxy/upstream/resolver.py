@@ -3,7 +3,8 @@ Names to addresses, for the dialer and for DNS passthrough, on dnspython's async
 
 Never `getaddrinfo`: it reads `0x7f.1` and cuts names at a NUL, and its few threads let six dead names block every
 lookup (DNS-09). Whether an address may be dialled is the dialer's business; the files behind the system's resolver
-are in `name_files.py`. Nothing is cached: one resolution per dial, and what it gave is what is judged and dialled.
+are in `name_files.py`. Nothing is cached: a dial's addresses come from a lookup that was under way when it asked, and
+what that gave is what is judged and dialled.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from iron_proxy.upstream.name_files import (
     parse_hosts,
     parse_resolv_conf,
 )
+from iron_proxy.upstream.shared_lookups import SharedLookups
 
 AddressFamily = Literal["A", "AAAA"]
 
@@ -66,10 +68,13 @@ class UpstreamResolver:
         """Raises ConfigError unless `server` is `ip:port` or `[ipv6]:port`."""
         address, port = _parse_server(server)
         self._dns = build_dns_resolver((address,), port)
+        self._shared = SharedLookups()
 
     async def resolve(self, host: str) -> list[str]:
         """See `Resolver.resolve`."""
-        return _known_addresses(host) or await _resolve_both_families(self._dns, host)
+        return _known_addresses(host) or await self._shared.addresses(
+            host, lambda: _resolve_both_families(self._dns, host)
+        )
 
     async def lookup(self, host: str, family: AddressFamily) -> list[str]:
         """See `Resolver.lookup`."""
@@ -83,10 +88,13 @@ class SystemResolver:
     def __init__(self, hosts_path: str = HOSTS, resolv_conf_path: str = RESOLV_CONF) -> None:
         self._hosts = WatchedFile(hosts_path, parse_hosts)
         self._resolv_conf = WatchedFile(resolv_conf_path, parse_resolv_conf)
+        self._shared = SharedLookups()
 
     async def resolve(self, host: str) -> list[str]:
         """See `Resolver.resolve`."""
-        return self._local_addresses(host) or await _resolve_both_families(self._resolv_conf.current, host)
+        return self._local_addresses(host) or await self._shared.addresses(
+            host, lambda: _resolve_both_families(self._resolv_conf.current, host)
+        )
 
     async def lookup(self, host: str, family: AddressFamily) -> list[str]:
         """See `Resolver.lookup`."""

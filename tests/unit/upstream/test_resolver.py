@@ -66,6 +66,15 @@ async def test_both_families_are_asked_for_and_interleaved_ipv4_first() -> None:
     assert sorted(upstream.queries) == [("ok.test", "A", "udp"), ("ok.test", "AAAA", "udp")]
 
 
+async def test_a_thousand_dials_at_once_are_one_lookup() -> None:
+    async with FakeDNSUpstream({"ok.test": ["10.0.0.1"]}) as upstream:
+        resolver = UpstreamResolver(upstream.address)
+        found = await asyncio.gather(*(resolver.resolve("ok.test") for _ in range(1000)))
+
+    assert found == [["10.0.0.1"]] * 1000
+    assert sorted(upstream.queries) == [("ok.test", "A", "udp"), ("ok.test", "AAAA", "udp")]
+
+
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
