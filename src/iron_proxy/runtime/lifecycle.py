@@ -4,8 +4,8 @@ Start order, signals, reloads, drain and stop order of one process.
 All sockets are bound before anything is served, so a port in use stops the start and nothing else. The first SIGTERM or
 SIGINT drains: no new connections, those between two requests closed, the others given ten seconds. Before that, where
 `proxy.drain_delay` says so, everything is served as before while /healthz answers 503, until a balancer has seen it.
-A second signal ends the delay and cuts what is left at once. Audit is flushed last. SIGHUP reads the configuration again
-(`reload.py`), where there is one to read.
+A second signal ends the delay and cuts what is left at once. Audit is flushed last. SIGHUP reads the configuration
+again (`reload.py`), where there is one to read.
 """
 
 import asyncio
