@@ -5,8 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # More arguments for pytest and for the benchmark: make test ARGS='-k tunnel', ARGS='-n 0 --pdb'
 ARGS ?=
-# How long `make soak` goes on: 90s, 30m, 8h.
-TIME ?= 30m
+# How long `make soak` goes on (90s, 30m, 8h), and how long `make fuzz` feeds each target; and which one (all of them).
+soak: TIME ?= 30m
+fuzz: TIME ?= 1m
+TARGET ?=
 
 TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client dig=bind9-dnsutils \
 	fish=fish zsh=zsh go=golang-go jq=jq wget=wget \
@@ -16,7 +18,7 @@ BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test scale soak clients-page check bench bench-quick bench-gate bench-baseline lock clean
+.PHONY: help venv demo test scale soak clients-page fuzz check bench bench-quick bench-gate bench-baseline lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -43,6 +45,10 @@ clients-page: venv  ## run the real clients alone, and write docs/reference/clie
 	@scripts/install-tools $(TEST_TOOLS)
 	WRITE_CLIENTS_PAGE=1 $(BIN)/python -m pytest -q tests/clients $(ARGS)
 
+fuzz: venv  ## feed the fuzz targets (TIME=10m each, TARGET=name for one): tests/fuzz/run.py
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	$(BIN)/python -m tests.fuzz.run $(TARGET) --time $(TIME) $(ARGS)
+
 check: venv  ## lint and type check
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -68,5 +74,5 @@ lock:  ## write requirements.lock anew (ARGS=--upgrade for the newest of everyth
 	@PYTHON="$(PYTHON)" scripts/lock $(ARGS)
 
 clean:  ## remove what the other targets made
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .venv-* .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +

@@ -1,23 +1,18 @@
 """
 Hostile bytes: only our own errors come out, every split says the same, and other readers agree with us.
 
-The differential is one-sided: whatever we accept, h11 and llhttp (through httptools) must read as the same message.
-That we refuse more than they do is the point. Where we accept more, the case is listed in `explained_by`.
+Whatever one of h11, llhttp (through httptools) and our parser reads as a request, the others must read as the same, or
+`targets/http1_disagreements.py` says why they do not.
 """
 
-import re
-from collections.abc import Callable
-from typing import NamedTuple
-
-import h11
-import httptools
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.fuzz.targets.http1 import check_same
+from tests.fuzz.targets.http1_disagreements import check_agreement
 from tests.wire.http1_events import requests_in, responses_in
 from tests.wire.pieces import cut_at
 
 from iron_proxy.errors import BadRequest, ClientDisconnected, UpstreamDisconnected, UpstreamProtocolError
-from iron_proxy.messages.headers import Pair
 
 GET = b"GET / HTTP/1.1\r\nHost: ok.test\r\n\r\n"
 
@@ -115,132 +110,7 @@ def test_an_upstream_gets_nothing_out_of_the_parser_but_our_errors_however_it_cu
     assert whole.error is None or isinstance(whole.error, UpstreamProtocolError | UpstreamDisconnected)
 
 
-def check_same(whole: list[object], cut: list[object]) -> None:
-    """
-    The same, but for two things: body bytes right before an error may or may not have been told already, and a line
-    that can never become a request is refused as such a little earlier than it could be refused for its version.
-    """
-    if whole and isinstance(whole[-1], tuple):
-        whole, cut = without_last_piece(whole), without_last_piece(cut)
-        assert isinstance(cut[-1], tuple)
-        whole, cut = whole[:-1], cut[:-1]
-    assert whole == cut
-
-
-def without_last_piece(said: list[object]) -> list[object]:
-    return [*said[:-2], said[-1]] if len(said) > 1 and isinstance(said[-2], bytes) else said
-
-
 # --- other readers --------------------------------------------------------------------------------------------------
-
-
-class Message(NamedTuple):
-    """One request as any reader can put it."""
-
-    method: bytes
-    target: bytes
-    fields: list[Pair]
-    body: bytes
-
-
-def explained_by(wire: bytes) -> set[str]:
-    """Which readers may differ on this request although we accept it, and why that is no danger."""
-    head, _, rest = wire.partition(b"\r\n\r\n")
-    line = head.lstrip(b"\r\n").partition(b"\r\n")[0]
-    differing = set()
-    # We tolerate one empty line before a request (RFC 9112 section 2.2 says servers should); h11 does not.
-    if wire[:2] == b"\r\n":
-        differing.add("h11")
-    # We pass on bytes above 0x7f in a target, which honest clients send; they take visible ASCII only.
-    if any(byte > 0x7F for byte in line):
-        differing |= {"h11", "llhttp"}
-    # Whether there must be a Host, and one only, is judged by proxy/request_checks.py; h11 asks in the parser.
-    if sum(name.strip().lower() == b"host" for name in map(field_name, head.split(b"\r\n")[1:])) != 1:
-        differing.add("h11")
-    # An extension is ignored by all; we do not look inside it, nor at space before it. They do.
-    if b"chunked" in head.lower() and b";" in rest:
-        differing |= {"h11", "llhttp"}
-    # llhttp knows the methods of its own list, and looks into the target; we do that in proxy/request_checks.py.
-    method, target = line.split(b" ")[:2]
-    if method not in LLHTTP_METHODS or not LLHTTP_TARGET.fullmatch(target):
-        differing.add("llhttp")
-    # llhttp tolerates no field that asks to switch protocols without leaving HTTP: it stops there by design.
-    if b"upgrade" in head.lower():
-        differing.add("llhttp")
-    return differing
-
-
-LLHTTP_METHODS = {b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"M-SEARCH"}
-LLHTTP_TARGET = re.compile(rb"/[!-~]*|\*|http://[a-z.]+(?:/[!-~]*)?")
-
-
-def field_name(line: bytes) -> bytes:
-    return line.partition(b":")[0]
-
-
-def ours(wire: bytes) -> Message | None:
-    """Our reading; None if we refuse the request, wait for more of it, or something else follows it."""
-    told = requests_in([wire])
-    if len(told.ends) != 1 or told.error is not None or told.unread:
-        return None
-    head = told.head
-    return Message(head["method"].encode(), head["target"], head["pairs"], told.body)
-
-
-def by_h11(wire: bytes) -> Message:
-    reader = h11.Connection(h11.SERVER, max_incomplete_event_size=100_000)
-    reader.receive_data(wire)
-    head = reader.next_event()
-    assert isinstance(head, h11.Request), head
-    body = b""
-    while not isinstance(event := reader.next_event(), h11.EndOfMessage):
-        assert isinstance(event, h11.Data), event
-        body += event.data
-    fields = [(bytes(name), bytes(value)) for name, value in head.headers.raw_items()]
-    return Message(head.method, head.target, fields, body)
-
-
-class LlhttpReader:
-    def __init__(self) -> None:
-        self.target = self.body = b""
-        self.fields: list[Pair] = []
-        self.in_body = self.is_complete = False
-
-    def on_url(self, url: bytes) -> None:
-        self.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.in_body:  # llhttp reports trailers by the same call
-            self.fields.append((name, value.rstrip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        self.in_body = True
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.is_complete = True
-
-
-def by_llhttp(wire: bytes) -> Message:
-    reader = LlhttpReader()
-    parser = httptools.HttpRequestParser(reader)
-    parser.feed_data(wire)
-    assert reader.is_complete
-    return Message(parser.get_method(), reader.target, reader.fields, reader.body)
-
-
-READERS: dict[str, Callable[[bytes], Message]] = {"h11": by_h11, "llhttp": by_llhttp}
-
-# Set apart by us as facts of the head, or named by Connection: not among the fields that are compared.
-APART = {b"host", b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"te", b"expect", b"x-a",
-         b"trailer", b"upgrade"}  # fmt: skip
-
-
-def comparable(message: Message) -> Message:
-    fields = [(name.lower(), value) for name, value in message.fields if name.lower() not in APART]
-    return message._replace(fields=fields)
 
 
 @settings(max_examples=300)
@@ -248,10 +118,5 @@ def comparable(message: Message) -> Message:
 @example(GET)
 @example(b"POST / HTTP/1.1\r\nHost: ok.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n")
 @example(b"GET / HTTP/1.1\r\nHost: ok.test\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n\r\n0\r\n\r\n")
-def test_what_we_accept_other_readers_read_as_the_same_message(wire: bytes) -> None:
-    message = ours(wire)
-    if message is None:
-        return
-
-    for name in READERS.keys() - explained_by(wire):
-        assert comparable(READERS[name](wire)) == comparable(message), name
+def test_where_other_readers_see_another_request_the_reason_is_known(wire: bytes) -> None:
+    check_agreement(wire)
