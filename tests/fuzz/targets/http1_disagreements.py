@@ -187,7 +187,7 @@ DISAGREEMENTS = [
         Refused,
         Message,
         "llhttp",
-        _in_head(rb"transfer-encoding:[^\n]*(?:,|\r\ntransfer-encoding:)"),
+        _in_head(rb"transfer-encoding:(?:[^\n]*,|.*\r\ntransfer-encoding:)"),
         "RFC 9112 section 6.1: a list that ends in chunked; what the chunks hold would be coded",
         "Transfer-Encoding other than chunked",
     ),
