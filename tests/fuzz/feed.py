@@ -4,6 +4,7 @@ Feed one target in this process: `python -m tests.fuzz.feed NAME SECONDS`, or `m
 Started by `run.py`. Nothing of ours may be imported before it is instrumented, hence a module of its own.
 """
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ _SECONDS_PER_INPUT = 20
 _MEGABYTES = 2048
 
 
-def main(name: str, how: str) -> None:
+def main(name: str, how: str, *inner: str) -> None:
     """Does not come back: the fuzzer ends the process, with another status than 0 when something does not hold."""
     target = TARGETS[name]
     folder, corpus = FOLDER / name, CORPUS / name
@@ -33,13 +34,25 @@ def main(name: str, how: str) -> None:
         f"-rss_limit_mb={_MEGABYTES}",
         f"-artifact_prefix={folder}/",
     ]
-    if how == "merge":
+    program = sys.argv[0]
+    if how == "inner":
+        arguments = [*inner]
+    elif how == "merge":
+        program = _program(folder, name)
         arguments += ["-merge=1", str(corpus), str(found)]
     else:
         dictionary = _dictionary(folder, target.dictionary)
         arguments += [f"-max_total_time={how}", "-print_final_stats=1", f"-dict={dictionary}", str(found), str(corpus)]
-    atheris.Setup([sys.argv[0], *arguments], target.check)
+    atheris.Setup([program, *arguments], target.check)
     atheris.Fuzz()
+
+
+def _program(folder: Path, name: str) -> str:
+    """A program that is this one: to merge, libFuzzer starts itself again, by its name and with other arguments."""
+    file = folder / "again"
+    file.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m tests.fuzz.feed {name} inner "$@"\n')
+    file.chmod(0o755)
+    return str(file)
 
 
 def _dictionary(folder: Path, words: tuple[bytes, ...]) -> Path:

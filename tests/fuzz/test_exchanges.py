@@ -36,17 +36,20 @@ WHICH = st.integers(0, 3)
 # Mostly nothing: who always leaves gets nowhere either.
 ENDS = st.sampled_from(["stay", "stay", "stay", "half", "close", "reset"])
 METHODS = st.sampled_from(["GET", "GET", "POST", "PUT", "HEAD"])
-FRAMINGS = st.sampled_from(["none", "sized", "chunked"])
+FRAMINGS = st.sampled_from(["none", "sized", "chunked", "old"])
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
 
 
 def request(number: int, method: str, framing: str) -> bytes:
-    head = f"{method} /id/{number}. HTTP/1.1\r\nHost: ok.test\r\nAuthorization: Bearer {TOKEN.decode()}\r\n".encode()
+    version = "1.0" if framing == "old" else "1.1"
+    head = (
+        f"{method} /id/{number}. HTTP/{version}\r\nHost: ok.test\r\nAuthorization: Bearer {TOKEN.decode()}\r\n".encode()
+    )
     content = b"up-%d." % number * 9
     if framing == "none" or method in ("GET", "HEAD"):
         return head + b"\r\n"
-    if framing == "sized":
+    if framing in ("sized", "old"):
         return head + b"Content-Length: %d\r\n\r\n" % len(content) + content
     return head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
 
@@ -238,7 +241,8 @@ class Exchanges(RuleBasedStateMachine):
 
     def check_answers(self, client: Peer) -> None:
         """What looks like a whole answer is one."""
-        told = responses_in([client.received], *(method for _, method, _ in client.asked))
+        ended = client.far.stream.ended_cleanly and client.far.stream.has_ended
+        told = responses_in([client.received], *(method for _, method, _ in client.asked), then_end=ended)
         methods = {number: method for number, method, _ in client.asked}
         number, body, is_body = 0, b"", False
         for event in told.seen:

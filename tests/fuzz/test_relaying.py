@@ -141,8 +141,8 @@ class Relaying(RuleBasedStateMachine):
             assert [side.received for side in self.sides] == [side.sent for side in reversed(self.sides)]
         if self.failure is not None:
             assert self.is_broken or isinstance(self.failure, RelayIdle) or "in time" in str(self.failure)
-        for side in self.sides:
-            assert side.stream.has_ended or side.stream.is_closed
+        for each in self.sides:
+            assert each.stream.has_ended or each.stream.is_closed
         assert asyncio.all_tasks(self.loop) == set()
 
 
