@@ -56,7 +56,7 @@ class Relaying(RuleBasedStateMachine):
         self.near = self.pairs[0].right, self.pairs[1].right
         self.relay = Relay(*self.near, idle_timeout=IDLE, write_timeout=WRITE)
         self.failure: IronProxyError | StreamReset | None = None
-        self.quiet = 0.0  # for how long nothing has been done
+        self.quiet = 0.0  # for how long nothing can have moved
         self.is_broken = False  # somebody has closed or reset
         self.task = self.loop.create_task(self.run())
 
@@ -82,6 +82,7 @@ class Relaying(RuleBasedStateMachine):
     def a_side_reads(self, side: int) -> None:
         self.loop.turn()
         this, other = self.sides[side], self.sides[1 - side]
+        self.quiet = 0.0 if this.stream.has_unread else self.quiet  # what has waited for room goes on
         self.loop.run_until_complete(this.take())
         self.loop.turn()
         if other.has_ended and this.received == other.sent:
@@ -90,6 +91,7 @@ class Relaying(RuleBasedStateMachine):
     @rule(side=SIDES)
     def a_side_ends_its_direction(self, side: int) -> None:
         self.loop.run_until_complete(self.sides[side].stream.write_end())
+        self.quiet = self.quiet if self.sides[side].has_ended else 0.0  # an end is something that moves, once
         self.sides[side].has_ended = True
 
     @rule(side=SIDES, resets=st.booleans())
