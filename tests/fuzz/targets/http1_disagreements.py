@@ -289,7 +289,7 @@ DISAGREEMENTS = [
         Refused,
         Message,
         "llhttp",
-        _in_line(rb"\A\S+ \S+\Z"),
+        _in_line(rb"\A\S+ +\S+\r?\Z"),
         "a request line of two parts is HTTP/0.9, which has no head; llhttp reads on",
     ),
     # --- both have a message, and not the same
