@@ -12,7 +12,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 _BEGIN = """
 import json, os, sys
 sys.path.append({source!r})
-from iron_proxy.jail import system_calls
+from iron_proxy.linux import system_calls
 uid, gid = os.getuid(), os.getgid()
 try:
     system_calls.unshare({flags})

@@ -10,7 +10,7 @@ import contextlib
 import glob
 import os
 
-from iron_proxy.jail.system_calls import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, mount
+from iron_proxy.linux.system_calls import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, mount
 
 # Beyond what every program expects: graphics cards, virtual machines and file systems in user space, where there are
 # any. None of them has a network of its own; a tunnel device needs rights in the namespace that it would serve.

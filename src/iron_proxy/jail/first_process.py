@@ -23,7 +23,7 @@ from iron_proxy.jail.privileges import drop_privileges
 from iron_proxy.jail.process_folder import mount_processes, protect_settings
 from iron_proxy.jail.refusal_filter import open_refusal_socket
 from iron_proxy.jail.steps import FailedStep, step
-from iron_proxy.jail.system_calls import PR_SET_PDEATHSIG, prctl
+from iron_proxy.linux.system_calls import PR_SET_PDEATHSIG, prctl
 
 _STAGING = "/dev/.iron-proxy"
 _ROOT = 0

@@ -14,7 +14,7 @@ import sys
 from iron_proxy.jail import first_process
 from iron_proxy.jail.orders import Orders, receive, send
 from iron_proxy.jail.steps import FailedStep, step
-from iron_proxy.jail.system_calls import (
+from iron_proxy.linux.system_calls import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,

@@ -33,7 +33,7 @@ from iron_proxy.jail.orders import Message, Orders, receive, send
 from iron_proxy.jail.plan import JailPlan
 from iron_proxy.jail.refusal_reasons import Settings, sentence_for
 from iron_proxy.jail.refused import RefusedConnections
-from iron_proxy.jail.seccomp import supported_machines
+from iron_proxy.linux.seccomp_filter import supported_machines
 
 # A jail is made in a twentieth of a second; a machine that is busy with other things gets this much.
 _OPEN_SECONDS = 15.0

@@ -10,7 +10,7 @@ import os
 import stat
 
 from iron_proxy.jail.orders import Orders
-from iron_proxy.jail.system_calls import (
+from iron_proxy.linux.system_calls import (
     MS_BIND,
     MS_NOATIME,
     MS_NODEV,

@@ -8,7 +8,7 @@ programs of the same user.
 import os
 
 from iron_proxy.jail.mounts import Covers, make_read_only
-from iron_proxy.jail.system_calls import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, mount
+from iron_proxy.linux.system_calls import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, mount
 
 # Settings of the whole machine, which belong to its root by user id: a core_pattern with a pipe would be run outside.
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")

@@ -9,8 +9,8 @@ Made inside, with CAP_NET_RAW in the jail's network namespace; read outside, by 
 import socket
 import struct
 
-from iron_proxy.jail.classic_bpf import Program
-from iron_proxy.jail.system_calls import packet_filter_option
+from iron_proxy.linux.classic_bpf import Program
+from iron_proxy.linux.system_calls import packet_filter_option
 
 # As much of a packet as is needed: two IPv4 headers with all options and 8 bytes of what each carries.
 SNAPPED_BYTES = 136

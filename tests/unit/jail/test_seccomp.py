@@ -5,7 +5,8 @@ import socket
 import pytest
 from tests.fakes.bpf_machine import run_filter, system_call
 
-from iron_proxy.jail.seccomp import filter_for, supported_machines
+from iron_proxy.jail.seccomp import filter_for
+from iron_proxy.linux.seccomp_filter import supported_machines
 
 ALLOWED = 0x7FFF0000
 X86_64, AARCH64, I386 = 0xC000003E, 0xC00000B7, 0x40000003

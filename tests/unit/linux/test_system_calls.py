@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.namespaces import run_in_namespaces
 
-from iron_proxy.jail import system_calls
+from iron_proxy.linux import system_calls
 
 
 def test_a_call_that_fails_says_why_and_where(tmp_path: Path) -> None:

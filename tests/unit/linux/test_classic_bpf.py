@@ -1,7 +1,7 @@
 import pytest
 from tests.fakes.bpf_machine import run_filter
 
-from iron_proxy.jail.classic_bpf import Program
+from iron_proxy.linux.classic_bpf import Program
 
 
 def test_a_program_goes_on_where_its_labels_say() -> None:

@@ -1,8 +1,8 @@
 """
 An assembler for classic BPF, the language of seccomp filters and of filters on sockets (<linux/filter.h>).
 
-Programs are written with labels and become instructions of 8 bytes. Pure; the programs are in `seccomp.py` and
-`refusal_filter.py`.
+Programs are written with labels and become instructions of 8 bytes. Pure; `seccomp_filter.py` begins those of system
+calls, and the programs are in `jail/` and `runtime/`.
 """
 
 import struct

@@ -1,7 +1,7 @@
 """
 The few calls of Linux that Python does not have, each raising OSError as `os` would.
 
-Imported by the program inside, which must start quickly: nothing but `ctypes` and `os`. Knows no policy.
+Imported by the program inside a jail, which must start quickly: nothing but `ctypes` and `os`.
 """
 
 import ctypes
