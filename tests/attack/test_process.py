@@ -49,21 +49,41 @@ def test_os_01_what_stands_in_the_keys_place_is_not_written_through(tmp_path: Pa
     assert not (tmp_path / "ca.crt").exists()
 
 
+# Of the standard library, of ours, and of those that are looked for and may not be there.
+HOSTILE = ("ssl", "yaml", "uvloop", "msgspec", "ctypes", "asyncio", "cryptography", "ruamel", "usercustomize")
+
+
+@pytest.mark.parametrize(
+    ("how", "variables"),
+    [
+        *((how, each) for how in ("script", "module") for each in ({}, {"PYTHONPATH": "."}, {"PYTHONPATH": ":/none"})),
+        ("module", {"PYTHONSTARTUP": "ssl.py"}),
+        ("isolated", {"PYTHONPATH": "."}),
+    ],
+)
 def test_os_07_nothing_is_imported_from_the_working_directory(
-    tmp_path: Path, internet: Internet, proxy_ca: ProxyCA
+    how: str, variables: dict[str, str], tmp_path: Path, internet: Internet, proxy_ca: ProxyCA
 ) -> None:
     hostile = tmp_path / "hostile"
     hostile.mkdir()
-    for name in ("ssl", "yaml", "uvloop", "msgspec", "iron_proxy"):
-        (hostile / f"{name}.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\nraise SystemExit(99)\n")
-    script = Path(sys.executable).with_name("iron-proxy")
-    proxy = RunningProxy(base_config(internet, proxy_ca), tmp_path, internet, proxy_ca)
+    for name in HOSTILE if how == "module" else (*HOSTILE, "sitecustomize", "iron_proxy"):
+        if name != "sitecustomize" or not variables.get("PYTHONPATH"):  # that runs before any program of ours
+            (hostile / f"{name}.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\nraise SystemExit(99)\n")
+    if how == "script" and variables.get("PYTHONPATH"):
+        (hostile / "iron_proxy.py").unlink()  # the script itself is looking for that
+    proxy = RunningProxy(base_config(internet, proxy_ca), tmp_path, internet, proxy_ca, variables)
+    starts = {
+        "script": [str(Path(sys.executable).with_name("iron-proxy"))],
+        "module": [sys.executable, "-m", "iron_proxy"],
+        "isolated": [sys.executable, "-I", "-m", "iron_proxy"],
+    }
 
     ended = subprocess.run(
-        [str(script), "--version"], cwd=hostile, env=proxy.environment, capture_output=True, check=False, timeout=20
-    )
+        [*starts[how], "check", "-config", str(proxy.file)], cwd=hostile, env=proxy.environment, capture_output=True,
+        check=False, timeout=20,
+    )  # fmt: skip
 
-    assert ended.returncode == 0
+    assert ended.returncode == 0, ended.stderr
     assert not (tmp_path / "canary").exists()
 
 

@@ -73,13 +73,17 @@ def leaky_configuration(internet: Internet, proxy_ca: ProxyCA, secret_files: Pat
     return base_config(internet, proxy_ca, transforms=transforms, log={"level": "debug"})
 
 
+def leaky_environment(marked: dict[str, bytes]) -> dict[str, str]:
+    return environment(marked) | {"PYTHONPATH": str(Path(leaky_transforms.__file__).parents[2])}
+
+
 @pytest.fixture
 def with_leaks(
     processes: Processes, leaky_configuration: dict[str, Any], marked: dict[str, bytes], finder: Finder,
     echo_origins: tuple[EchoOrigin, EchoOrigin],
 ) -> Iterator[CanaryWorld]:  # fmt: skip
     """A proxy with that transform. What other proxies must never say (the oracles) it says here."""
-    proxy = processes.get(leaky_configuration, environment(marked))
+    proxy = processes.get(leaky_configuration, leaky_environment(marked))
     world = CanaryWorld(proxy, *echo_origins, finder)
     yield world
     world.check()
@@ -103,7 +107,7 @@ def test_code_that_ends_the_process_with_a_secret_does_not_tell_it(
     fresh_proxy: Fresh, leaky_configuration: dict[str, Any], marked: dict[str, bytes], finder: Finder,
     echo_origins: tuple[EchoOrigin, EchoOrigin], fault: str,
 ) -> None:  # fmt: skip
-    world = CanaryWorld(fresh_proxy(leaky_configuration, env=environment(marked)), *echo_origins, finder)
+    world = CanaryWorld(fresh_proxy(leaky_configuration, env=leaky_environment(marked)), *echo_origins, finder)
 
     world.ask("/", headers=[(b"X-Fault", fault.encode())])
 
@@ -118,7 +122,7 @@ def test_code_that_writes_a_secret_into_the_log_writes_a_mask(
     echo_origins: tuple[EchoOrigin, EchoOrigin],
 ) -> None:  # fmt: skip
     """In a process of its own: anywhere else a mask in the log fails the test."""
-    world = CanaryWorld(fresh_proxy(leaky_configuration, env=environment(marked)), *echo_origins, finder)
+    world = CanaryWorld(fresh_proxy(leaky_configuration, env=leaky_environment(marked)), *echo_origins, finder)
     for fault in leaky_transforms.WRITTEN:
         lines_before = len(world.proxy.lines)
 

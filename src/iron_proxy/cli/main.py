@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from iron_proxy.cli.import_path import secure_import_path
+
 # 0 normal stop, 1 failed at start or later, 2 usage or configuration (docs/reference/command-line.md).
 OK, FAILURE, USAGE = 0, 1, 2
 
@@ -32,6 +34,7 @@ _MODULES = {
 
 def main() -> None:
     """The console script."""
+    secure_import_path()
     _occupy_standard_descriptors()
     sys.exit(run(sys.argv[1:]))
 

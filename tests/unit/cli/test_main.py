@@ -83,6 +83,7 @@ def test_the_rest_goes_to_the_command(
 
 def test_the_script_exits_with_the_commands_status(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["iron-proxy", "no-such-command"])
+    monkeypatch.setattr(sys, "path", list(sys.path))
 
     with pytest.raises(SystemExit) as ended:
         main.main()
