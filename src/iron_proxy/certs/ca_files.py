@@ -28,6 +28,15 @@ class CAFiles:
         self.key_path = key_path
         self.key_mode = key_mode
 
+    @property
+    def is_open_to_others(self) -> bool:
+        """
+        Whether anybody on the machine can read the key, and so pass for any server.
+
+        Those of the file's group do not count: files mounted into containers often belong to one.
+        """
+        return bool(self.key_mode & 0o007)
+
     def __repr__(self) -> str:
         return f"<CAFiles {self.certificate_path} {self.key_path}>"
 

@@ -93,19 +93,25 @@ def _serve(path: str | None, config: Config, problems: Problems, ca_files: CAFil
     from iron_proxy.proxy.client_identity import build_identities
     from iron_proxy.runtime.assemble import build_pipeline
     from iron_proxy.runtime.audit_part import standard_error
-    from iron_proxy.runtime.hardening import harden_process
+    from iron_proxy.runtime.hardening import harden_process, harden_server
     from iron_proxy.runtime.last_wall import LAST_WALL
     from iron_proxy.runtime.policy_reading import Origin
     from iron_proxy.runtime.process_log import report, start_logging
     from iron_proxy.runtime.serving import serve_until_signal
+    from iron_proxy.runtime.start_environment import SecretVariables, take_environment
     from iron_proxy.secret_sources.registry import SourceContext
 
     harden_process()
+    harden_server()
+    environment = take_environment()
+    variables = SecretVariables(environment)
     start_logging(config.log.level, LAST_WALL.before(standard_error().put_beside))
-    pipeline = build_pipeline(config, os.environ, is_traced=honours_trace_context(os.environ))
-    clients = build_identities(config.clients, SourceContext(os.environ))
+    pipeline = build_pipeline(config, variables, is_traced=honours_trace_context(environment))
+    clients = build_identities(config.clients, SourceContext(variables))
     problems.raise_if_any()                       # the file's and the transforms', all at once
     for warning in problems.warnings:
         report(logging.WARNING, warning)
-    serve_until_signal(config, pipeline, ca_files, clients, Origin(path, os.environ))
+    if ca_files is not None and ca_files.is_open_to_others:
+        report(logging.WARNING, "CA key can be read by others", file=ca_files.key_path, remedy="chmod 600")
+    serve_until_signal(config, pipeline, ca_files, clients, Origin(path, environment), variables.asked)
     return OK

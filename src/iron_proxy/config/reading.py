@@ -26,7 +26,7 @@ NOT_AVAILABLE = (
     "postgres",
     "limits",
 )
-_BLOCKS = ("dns", "proxy", "tls", "metrics", "management", "log", "audit")
+_BLOCKS = ("dns", "proxy", "tls", "metrics", "management", "log", "audit", "process")
 _LEVELS = ("debug", "info", "warn", "error")
 
 
@@ -50,6 +50,7 @@ def read_config(root: Section, environment: Mapping[str, str], *, in_session: bo
         management=_read_management(blocks["management"]),
         log=_read_log(blocks["log"]),
         audit=read_audit(blocks["audit"], in_session=in_session),
+        process=_read_process(blocks["process"]),
     )
     if root.has("upstream_tls"):
         root.problem("upstream_tls", 'unknown key at the top (it stands under "proxy": proxy.upstream_tls)')
@@ -103,3 +104,18 @@ def _read_log(section: Section) -> schema.LogConfig:
     audit_schema = section.choice("audit_schema", ("seed", "v0.46"), "seed")
     section.finish()
     return schema.LogConfig(cast("schema.LogLevel", level), cast("schema.AuditSchema", audit_schema))
+
+
+def _read_process(section: Section) -> schema.ProcessConfig:
+    """Whether there is such a user is found out where it runs (`runtime/privileges.py`)."""
+    config = schema.ProcessConfig(
+        user=section.text("user") or None,
+        group=section.text("group") or None,
+        seccomp=section.boolean("seccomp"),
+    )
+    if config.user in ("root", "0"):
+        section.problem("user", "is root, who keeps every right; name another user, or leave it out")
+    if config.group is not None and config.user is None:
+        section.problem("group", "is for the user that the process becomes; set user")
+    section.finish()
+    return config

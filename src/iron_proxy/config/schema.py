@@ -233,6 +233,15 @@ class AuditConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessConfig:
+    """`process:`. Names or numbers as text; None leaves the process as it was started."""
+
+    user: str | None = None
+    group: str | None = None  # None is the user's own
+    seccomp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration, checked."""
 
@@ -245,3 +254,4 @@ class Config:
     management: ManagementConfig = field(default_factory=ManagementConfig)
     log: LogConfig = field(default_factory=LogConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
+    process: ProcessConfig = field(default_factory=ProcessConfig)

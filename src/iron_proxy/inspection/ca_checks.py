@@ -10,8 +10,6 @@ from iron_proxy.inspection.findings import Findings
 
 # A CA has to be given to every client anew: a month is a release cycle.
 SOON = timedelta(days=30)
-# Those of the group are left alone: files mounted into containers often belong to one.
-_OTHERS = 0o007
 
 
 def check_ca(config: Config, findings: Findings, now: datetime | None = None) -> None:
@@ -29,5 +27,5 @@ def check_ca(config: Config, findings: Findings, now: datetime | None = None) ->
     left = authority.not_after - now
     if left < SOON:
         findings.add("IP302", None, "tls.ca_cert", f"{tls.ca_cert} expires on {authority.not_after:%Y-%m-%d}")
-    if files.key_mode & _OTHERS:
+    if files.is_open_to_others:
         findings.add("IP303", None, "tls.ca_key", f"{tls.ca_key} has mode {files.key_mode:04o}")

@@ -13,6 +13,7 @@ from iron_proxy.inspection.ca_checks import check_ca
 from iron_proxy.inspection.findings import Findings
 from iron_proxy.inspection.listener_checks import check_listeners
 from iron_proxy.inspection.policy import Policy
+from iron_proxy.inspection.process_checks import check_process
 from iron_proxy.inspection.rule_checks import check_rules
 from iron_proxy.inspection.secret_checks import check_secrets
 from iron_proxy.pipeline.pipeline import Pipeline
@@ -36,6 +37,7 @@ def examine(config: Config, problems: Problems, pipeline: Pipeline, *, reads_fil
     check_rules(policy, findings)
     check_secrets(policy, findings)
     check_listeners(config, findings)
+    check_process(config, findings)
     if reads_files:
         check_ca(config, findings)
     return findings

@@ -143,6 +143,10 @@ CHECKS: dict[str, Check] = {
             "A client that DNS has led here connects to port 80 or 443.",
             "Listen on these ports, bring clients to the others with proxy.transparent, or switch dns off.",
         ),
+        Check(
+            "IP501", "user that the proxy cannot become", "A start on this machine fails.",
+            "Mend what the sentence names.", "error",
+        ),
     )
 }  # fmt: skip
 

@@ -52,7 +52,7 @@ def _bind(host: str, port: int, kind: socket.SocketKind, setting: str) -> socket
                 break
     reason = (failure.strerror or "").lower() if failure is not None else ""
     reason = reason or "cannot be bound"
-    raise StartupError(f'{setting}: listen {host}:{port}: {reason}{_remedy(failure, setting)}')
+    raise StartupError(f'{setting}: listen {host}:{port}: {reason}{_remedy(failure, setting)}') from failure
 
 
 def _bind_family(host: str, port: int, family: int, kind: socket.SocketKind) -> socket.socket:

@@ -14,6 +14,7 @@ from iron_proxy.management.control import Left
 
 _BOUND_ONCE = "is bound at the start; restart to change it"
 _KERNEL = "the listeners' sockets are made for it at the start; restart to change it"
+_GIVEN_UP = "what the process may do was settled at the start; restart to change it"
 _ONE_LOG = "the log goes on as it began, so that no record falls between two; restart to change it"
 
 
@@ -29,6 +30,7 @@ def left_as_it_was(start: Config, wanted: Config) -> tuple[Config, tuple[Left, .
         left.append(Left("proxy.transparent", _KERNEL))
     if start.log.audit_schema != wanted.log.audit_schema:
         left.append(Left("log.audit_schema", _ONE_LOG))
+    left += _differing("process", start.process, wanted.process, _GIVEN_UP)
     left += _differing("audit", start.audit, wanted.audit, _ONE_LOG, beside=("session_records",))
     return _in_force(start, wanted), tuple(left)
 
@@ -39,12 +41,13 @@ def _in_force(start: Config, wanted: Config) -> Config:
         metrics=start.metrics,
         management=start.management,
         proxy=replace(wanted.proxy, transparent=start.proxy.transparent),
+        process=start.process,
         log=replace(wanted.log, audit_schema=start.log.audit_schema),
         audit=replace(start.audit, session_records=wanted.audit.session_records),
     )
 
 
-def _differing(block: str, old: Any, new: Any, reason: str, *, beside: tuple[str, ...]) -> list[Left]:
+def _differing(block: str, old: Any, new: Any, reason: str, *, beside: tuple[str, ...] = ()) -> list[Left]:
     names = [each.name for each in fields(old) if each.name not in beside]
     return [Left(f"{block}.{name}", reason) for name in names if getattr(old, name) != getattr(new, name)]
 

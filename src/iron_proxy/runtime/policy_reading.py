@@ -5,6 +5,7 @@ Blocks on files and may take seconds for a large policy, so that `reload.py` cal
 for its secret and binds nothing.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,14 @@ from iron_proxy.management.control import Left
 from iron_proxy.pipeline.pipeline import Pipeline
 from iron_proxy.proxy.client_identity import ClientIdentities, build_identities
 from iron_proxy.runtime.assemble import build_pipeline
+from iron_proxy.runtime.start_environment import SecretVariables
 from iron_proxy.secret_sources.registry import SourceContext
+
+# What may have become of the key since the start.
+_WHY_KEPT: Mapping[type[BaseException | None], str] = {
+    FileNotFoundError: "its file is gone",
+    PermissionError: "its file cannot be read any more",
+}
 
 
 class Origin(NamedTuple):
@@ -48,6 +56,7 @@ class ReadPolicy:
     problems: Problems
     pipeline: Pipeline
     clients: ClientIdentities
+    secret_variables: frozenset[str] = frozenset()       # those that its sources name
 
     async def aclose(self) -> None:
         """Close what was built, where nothing has taken it."""
@@ -58,29 +67,36 @@ class ReadPolicy:
 def read_policy(origin: Origin) -> ReadPolicy:
     """Read and build everything. Raises ConfigError for a file that cannot be read or parsed."""
     config, problems = examine_config(origin.path, origin.environment)
-    is_traced = honours_trace_context(origin.environment)
-    pipeline = build_pipeline(config, origin.environment, is_traced=is_traced)
-    return ReadPolicy(config, problems, pipeline, build_identities(config.clients, SourceContext(origin.environment)))
+    variables = SecretVariables(origin.environment)
+    pipeline = build_pipeline(config, variables, is_traced=honours_trace_context(origin.environment))
+    clients = build_identities(config.clients, SourceContext(variables))
+    return ReadPolicy(config, problems, pipeline, clients, frozenset(variables.asked))
 
 
 def read_ca_again(tls: TLSConfig, former: CAFiles | None) -> tuple[CAFiles | None, Left | None]:
     """
     The CA's files; where the key's is gone and nothing else has changed, those of before, and a word about it.
 
-    Launchers delete the key once the proxy runs. Raises StartupError.
+    Launchers delete the key once the proxy runs; and with `process.user` it may be root's alone, who read it at the
+    start. Raises StartupError.
     """
     if tls.mode == "sni-only" or not (tls.ca_cert and tls.ca_key):
         return None, None
     try:
         return read_ca_files(tls.ca_cert, tls.ca_key), None
-    except StartupError:
-        if former is None or not _only_the_key_is_gone(tls, former):
+    except StartupError as error:
+        reason = _WHY_KEPT.get(type(error.__cause__))
+        if reason is None or former is None or not _only_the_key_is_out_of_reach(tls, former):
             raise
-    return former, Left("tls.ca_key", "its file is gone; the CA of before stays in use")
+    return former, Left("tls.ca_key", f"{reason}; the CA of before stays in use")
 
 
-def _only_the_key_is_gone(tls: TLSConfig, former: CAFiles) -> bool:
-    if (tls.ca_cert, tls.ca_key) != (former.certificate_path, former.key_path) or Path(former.key_path).exists():
+def _only_the_key_is_out_of_reach(tls: TLSConfig, former: CAFiles) -> bool:
+    """Whether nothing else is different: the paths, and the certificate as far as that can be read."""
+    is_another = (tls.ca_cert, tls.ca_key) != (former.certificate_path, former.key_path)
+    if is_another or os.access(former.key_path, os.R_OK):
         return False
-    certificate = Path(former.certificate_path)
-    return not certificate.exists() or certificate.read_bytes() == former.certificate
+    try:
+        return Path(former.certificate_path).read_bytes() == former.certificate
+    except (FileNotFoundError, PermissionError):
+        return True

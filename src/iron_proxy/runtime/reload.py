@@ -32,11 +32,13 @@ from iron_proxy.runtime.own_thread import Busy, OwnThread
 from iron_proxy.runtime.parts import Parts
 from iron_proxy.runtime.policy_reading import ReadPolicy, Source, read_ca_again, read_policy
 from iron_proxy.runtime.process_log import report, set_level
+from iron_proxy.runtime.start_environment import forget_secrets
 
 # A policy of 10,000 rules is read and built in seconds; what takes longer waits for a file that does not come.
 READ_SECONDS = 60.0
 _SLOW = "reading the configuration took too long: a file that it names does not come to an end"
 _BIND_ORDER = "a reload binds a new address before it drops the old one"
+_NO_RIGHTS = "process.user has given up the right to at the start; restart to bind it"
 
 
 Result = TypeVar("Result")
@@ -52,6 +54,7 @@ class _Built:
     ca_files: CAFiles | None
     key_digest: bytes                # of the management API
     left: tuple[Left, ...]
+    secret_variables: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,8 @@ class Reloader:
             upstream_metrics=assembly.upstream_metrics,
         )
         left += () if kept is None else (kept,)
-        return _Built(config, services, build_zone(config.dns, services), ca_files, self._key(config), left)
+        zone = build_zone(config.dns, services)
+        return _Built(config, services, zone, ca_files, self._key(config), left, policy.secret_variables)
 
     def _key(self, config: Config) -> bytes:
         """A variable is what it was at the start; a file may have been replaced."""
@@ -164,7 +168,8 @@ class Reloader:
         except StartupError as error:
             for listener in listeners:
                 listener.sock.close()
-            raise StartupError(f"{error} ({_BIND_ORDER})") from error
+            had_rights = config.process.user is not None and isinstance(error.__cause__, PermissionError)
+            raise StartupError(f"{error} ({_NO_RIGHTS if had_rights else _BIND_ORDER})") from error
         return _Sockets(listeners, dns)
 
     # --- swap -------------------------------------------------------------------------------------------------------
@@ -195,6 +200,7 @@ class Reloader:
         for listener in sockets.listeners:
             parts.add_listener(listener)
         set_level(built.config.log.level)
+        forget_secrets(built.secret_variables)
         self.config, self._ca_files, self.key_digest = built.config, built.ca_files, built.key_digest
 
     def _renew_dns(self, part: DNSPart, built: _Built) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+from collections.abc import Collection
 
 from iron_proxy.certs.ca_files import CAFiles
 from iron_proxy.config.schema import Config
@@ -17,6 +18,7 @@ from iron_proxy.runtime.lifecycle import Lifecycle
 from iron_proxy.runtime.otel_part import build_exports, exporting
 from iron_proxy.runtime.policy_reading import Origin, Source
 from iron_proxy.runtime.process_log import report
+from iron_proxy.runtime.start_environment import forget_secrets
 
 
 def settle_garbage_collector() -> None:
@@ -36,18 +38,29 @@ def serve_until_signal(
     ca_files: CAFiles | None,
     clients: ClientIdentities,
     origin: Origin | None = None,
+    secret_variables: Collection[str] = (),
 ) -> None:
     """
     Run the proxy. Raises StartupError when it cannot start.
 
-    `origin` is where the configuration can be read again; without one it cannot.
+    `origin` is where the configuration can be read again; without one it cannot. `secret_variables` are the names of
+    those that hold secrets.
     """
     source = None if origin is None else Source(origin, config, ca_files, _key_digest(config, origin))
+    if config.process.seccomp:
+        from iron_proxy.runtime.system_call_filter import close_system_calls
+
+        close_system_calls()
     exports = build_exports(os.environ if origin is None else origin.environment)
+    forget_secrets({*secret_variables, config.management.api_key_env})
 
     async def serve() -> None:
         settle_garbage_collector()
         assembly = assemble(config, pipeline, ca_files, clients, is_measured=exports.metrics is not None)
+        if config.process.user is not None:       # all is bound and open, and no thread of ours runs yet
+            from iron_proxy.runtime.privileges import give_up_privileges
+
+            give_up_privileges(config)
         assembly.exports = exports
         with exporting(assembly):                 # around all of it: the collector is told last
             await Lifecycle(assembly, source=source).run()

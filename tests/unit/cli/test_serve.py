@@ -22,8 +22,11 @@ proxy: {http_listen: "127.0.0.1:0", https_listen: "off"}
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine that the tests run on."""
+    """Nothing of the machine that the tests run on; and the process of the tests stays what it is."""
     monkeypatch.setattr("os.environ", {})
+    for name in ("hardening.harden_process", "hardening.harden_server"):
+        monkeypatch.setattr(f"iron_proxy.runtime.{name}", lambda: None)
+    monkeypatch.setattr("iron_proxy.runtime.start_environment.take_environment", dict)
 
 
 @pytest.fixture
@@ -129,11 +132,12 @@ def test_a_good_configuration_is_served_with_its_transforms(tmp_path: Path, serv
 
     assert serve.run(configured(tmp_path, text)) == 0
 
-    [(config, pipeline, ca_files, _, origin)] = served
+    [(config, pipeline, ca_files, _, origin, asked)] = served
     assert config.proxy.http_listen.text == "127.0.0.1:0"
     assert pipeline.names == ["allowlist"]
     assert ca_files is None
     assert origin.path == str(tmp_path / "iron.yaml")
+    assert asked == set()
 
 
 def test_warnings_are_lines_of_the_process_log(tmp_path: Path, served: list[Any], process_log: LogLines) -> None:

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from iron_proxy.config.addresses import ListenAddress
-from iron_proxy.config.schema import AuditConfig, Config, LogConfig, ManagementConfig, MetricsConfig, ProxyConfig
+from iron_proxy.config.schema import (
+    AuditConfig,
+    Config,
+    LogConfig,
+    ManagementConfig,
+    MetricsConfig,
+    ProcessConfig,
+    ProxyConfig,
+)
 from iron_proxy.runtime.not_reloadable import left_as_it_was, same_address
 
 START = Config()
@@ -20,6 +28,7 @@ ADDRESS = ListenAddress.parse(":7")
         (replace(START, metrics=MetricsConfig(listen=ADDRESS)), ["metrics.listen"]),
         (replace(START, management=ManagementConfig(ADDRESS, "K")), ["management.listen", "management.api_key_env"]),
         (replace(START, proxy=ProxyConfig(transparent="tproxy")), ["proxy.transparent"]),
+        (replace(START, process=ProcessConfig("nobody", seccomp=True)), ["process.user", "process.seccomp"]),
         (replace(START, log=LogConfig("debug", "v0.46")), ["log.audit_schema"]),
         (replace(START, audit=AuditConfig(mode="strict", keep=3, session_records=True)), ["audit.keep", "audit.mode"]),
     ],
