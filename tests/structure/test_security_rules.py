@@ -39,7 +39,10 @@ CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
         # are listening, datagrams, questions to name servers, and the programs that are not the proxy.
         "E10: no socket is read or written past the streams",
         lambda name: name.rpartition(".")[2] in _SOCKET_CALLS,
-        ("listeners/accept.py", "dns/datagrams.py", "dns/server.py", "dns/upstream_query.py", "demo/", "doctor/", "jail/"),
+        (
+            "listeners/accept.py", "dns/datagrams.py", "dns/server.py", "dns/upstream_query.py", "demo/", "doctor/",
+            "jail/",
+        ),
     ),
     (
         "E16: what serves starts no program",
@@ -104,7 +107,9 @@ def test_e3_addresses_are_not_judged_by_the_standard_librarys_opinion(attribute:
 
 
 # Patterns made of tokens and secrets, every one of them escaped: alternatives of plain text.
-MADE_OF_PLAIN_TEXT = ("transforms/secrets/escapes.py", "transforms/secrets/streaming.py", "transforms/secrets/tokens.py")
+MADE_OF_PLAIN_TEXT = (
+    "transforms/secrets/escapes.py", "transforms/secrets/streaming.py", "transforms/secrets/tokens.py",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", [path for path in source_files() if path not in MADE_OF_PLAIN_TEXT])
