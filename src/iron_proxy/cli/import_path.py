@@ -2,8 +2,8 @@
 Where modules are imported from: never from the folder that the command was started in.
 
 `python -m` looks there first, and so does an entry of PYTHONPATH that is empty or a dot: a hostile `ssl.py` in a
-checkout would run with the proxy's secrets. Folders that PYTHONPATH names (transforms of one's own) come last, behind
-everything installed; the working directory is one of them only where it is named in full.
+checkout would run with the proxy's secrets. Other folders that PYTHONPATH names (transforms of one's own, or all that
+the program needs) stay where they are, and so does the working directory where it is named in full.
 `python -I -m iron_proxy` ignores all variables and is left as it is. Called first thing by `__main__.py` and `main.py`.
 """
 
@@ -26,15 +26,14 @@ def secure_import_path() -> None:
 
 def secured(path: list[str], pythonpath: str, here: str, script: str, standard_library: str) -> list[str]:
     """
-    A search path without the working directory and the script's folder in front, and with PYTHONPATH's at the end.
+    A search path without the working directory and the script's folder, where they were put in front.
 
-    Only what stands before the standard library is moved. `pythonpath` is the variable, `here` the working directory.
+    What stands before the standard library is looked at. `pythonpath` is the variable, `here` the working directory.
     """
     if standard_library not in path:
         return path
     end = path.index(standard_library)
     entries = [(entry, os.path.normpath(os.path.join(here, entry))) for entry in pythonpath.split(os.pathsep)]
     named = {folder for entry, folder in entries if folder != here or os.path.isabs(entry)}
-    front = [entry for entry in path[:end] if entry not in ("", here, script) and entry not in named]
-    behind = [entry for entry in path[:end] if entry in named]
-    return front + path[end:] + list(dict.fromkeys(behind))
+    front = [entry for entry in path[:end] if entry not in ("", here, script) or entry in named]
+    return front + path[end:]

@@ -13,16 +13,16 @@ LIBRARY = ["/usr/lib/python311.zip", "/usr/lib/python3.11", "/usr/lib/python3.11
         (["/venv/bin"], "", LIBRARY),                                                  # the script's folder
         (["/here"], "", LIBRARY),                                                      # python -m
         ([""], "", LIBRARY),                                                           # python -c
-        (["/venv/bin", "/here", "/own"], ":/own", [*LIBRARY, "/own"]),                 # an empty entry is the folder
-        (["/venv/bin", "/own", "/more"], "/own:/more", [*LIBRARY, "/own", "/more"]),
-        (["/here", "/here/own"], "own", [*LIBRARY, "/here/own"]),
+        (["/venv/bin", "/here", "/own"], ":/own", ["/own", *LIBRARY]),                 # an empty entry is the folder
+        (["/venv/bin", "/own", "/more"], "/own:/more", ["/own", "/more", *LIBRARY]),
+        (["/here", "/here/own"], "own", ["/here/own", *LIBRARY]),
         (["/here"], ".", LIBRARY),
         (["/here"], "../here/", LIBRARY),
-        (["/here"], "/here", [*LIBRARY, "/here"]),                                     # on purpose, and behind the rest
+        (["/venv/bin", "/here"], "/here", ["/here", *LIBRARY]),                        # on purpose
         (["/else"], "", ["/else", *LIBRARY]),                                          # what an embedder has added
     ],
 )
-def test_the_working_directory_is_left_out_and_pythonpath_comes_last(
+def test_the_working_directory_is_left_out_and_what_was_named_stays(
     front: list[str], pythonpath: str, expected: list[str]
 ) -> None:
     assert secured([*front, *LIBRARY], pythonpath, "/here", "/venv/bin", "/usr/lib/python3.11") == expected
