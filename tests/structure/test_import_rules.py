@@ -14,7 +14,7 @@ LAYERS = (
     {"cli"},
     # A session is where a jail and the proxy meet, so that it stands above both.
     {"doctor", "session"},
-    {"demo"},
+    {"demo", "selftest"},
     {"runtime", "jail", "learning", "nftables", "presets"},
     {"listeners", "management", "control_plane", "postgres"},
     {"inspection"},
@@ -63,9 +63,17 @@ CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
     (
         # The measured pool calls the pool that it is. The doctor asks the listeners of this machine's own proxy.
         # Questions of passthrough names go to the name servers of the configuration, not to where a workload wants.
+        # The selftest is a hostile workload.
         "connections to the outside are opened by the dialer",
         is_outgoing,
-        ("upstream/dialer.py", "upstream/measured_pool.py", "dns/upstream_query.py", "demo/", "doctor/checks.py"),
+        (
+            "upstream/dialer.py",
+            "upstream/measured_pool.py",
+            "dns/upstream_query.py",
+            "demo/",
+            "doctor/checks.py",
+            "selftest/wire.py",
+        ),
     ),
     (
         "a Permit is made by the pipeline",
@@ -96,7 +104,7 @@ CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
     (
         "TLS contexts have two factories",
         lambda name: name.rpartition(".")[2] in ("SSLContext", "create_default_context"),
-        ("certs/server_contexts.py", "upstream/trust.py", "demo/"),
+        ("certs/server_contexts.py", "upstream/trust.py", "demo/", "selftest/wire.py"),
     ),
     (
         # The request's one record, and a passed-through connection's; openings that never came to one; connections that

@@ -27,6 +27,7 @@ _MODULES = {
     "replay": "replay",
     "env": "env",
     "doctor": "doctor",
+    "selftest": "selftest",
     "nft": "nft",
     "tproxy": "tproxy",
 }
