@@ -12,16 +12,16 @@ TARGET ?=
 
 TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client dig=bind9-dnsutils \
 	fish=fish zsh=zsh go=golang-go jq=jq wget=wget \
-	haproxy=haproxy \
+	haproxy=haproxy squid=squid-openssl \
 	node=nodejs npm=npm chromium=chromium certutil=libnss3-tools
 BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf=dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test scale soak clients-page fuzz check bench bench-quick bench-gate bench-baseline lock clean
+.PHONY: help venv demo test scale soak clients-page fuzz selftest-rivals check bench bench-quick bench-gate bench-baseline lock clean
 
 help:  ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 venv:  ## make the virtual environment, or bring it up to date
 	@scripts/make-venv "$(PYTHON)" "$(VENV)"
@@ -48,6 +48,13 @@ clients-page: venv  ## run the real clients alone, and write docs/reference/clie
 fuzz: venv  ## feed the fuzz targets (TIME=10m each, TARGET=name for one): tests/fuzz/run.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
 	$(BIN)/python -m tests.fuzz.run $(TARGET) --time $(TIME) $(ARGS)
+
+# Its dependencies contradict ours, so that mitmproxy has an environment of its own and no place in the lock.
+selftest-rivals: venv  ## run the selftest against ours, squid and mitmproxy
+	@scripts/install-tools $(TEST_TOOLS)
+	@test -x .venv-mitmproxy/bin/mitmdump || \
+		{ $(PYTHON) -m venv .venv-mitmproxy && .venv-mitmproxy/bin/pip install -q mitmproxy; }
+	$(BIN)/python -m pytest -q tests/end_to_end/test_selftest.py $(ARGS)
 
 check: venv  ## lint and type check
 	$(BIN)/ruff check .
