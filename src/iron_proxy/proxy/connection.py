@@ -123,6 +123,8 @@ class ClientConnection:
         self.services.connections.discard(self)
         if self._grace is not None:
             self._grace.cancel()
+        self._task = None
+        self.reader.let_go()
         if not self.is_tunnel:
             self.stream.close()
 
@@ -285,15 +287,21 @@ class _ContinuingReader(RequestReader):
 
     def __init__(self, stream: Stream, client: ClientConnection) -> None:
         super().__init__(stream, timeouts.REQUEST_BODY)
-        self._client = client
+        self._client: ClientConnection | None = client
+
+    def let_go(self) -> None:
+        """The connection has ended: hold nobody who holds this, or both would stay until the collector comes."""
+        self._client = None
 
     async def read_body(self) -> bytes:
-        if self._client.awaits_continue:
-            self._client.awaits_continue = False
-            await self._client.write(CONTINUE)
+        client = self._client
+        if client is not None and client.awaits_continue:
+            client.awaits_continue = False
+            await client.write(CONTINUE)
         return await super().read_body()
 
     def read_body_nowait(self) -> bytes | None:
-        if self._client.awaits_continue:
+        client = self._client
+        if client is not None and client.awaits_continue:
             return None
         return super().read_body_nowait()

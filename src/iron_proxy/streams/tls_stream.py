@@ -226,12 +226,14 @@ class TLSStream:
 
     def close(self) -> None:
         """Send close_notify and what is queued, then close."""
+        self._end_callback = None            # it knows who has the stream: nobody should wait for the collector
         if not self._socket.is_gone:
             self._send_close_notify()
         self._socket.close()
 
     def abort(self) -> None:
         """Reset the connection, with no close_notify: the peer can tell that this was not the end of the data."""
+        self._end_callback = None
         self._socket.abort()
 
     def extra(self, name: str) -> Any:

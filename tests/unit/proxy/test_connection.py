@@ -1,6 +1,8 @@
 """One client's connection: request after request in order, and the short answers of our own."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -295,3 +297,22 @@ async def test_in_a_relay_a_half_close_is_no_departure(proxy: Served, monkeypatc
     ended.set()
 
     await client.served()
+
+
+async def test_a_connection_that_has_ended_does_not_wait_for_the_collector(proxy: Served) -> None:
+    """Each is a task, a TLS context and buffers: thousands of them stayed between two collections."""
+    proxy.answers(OK)
+    client = proxy.open()
+    client.send(GET)
+    await client.receive_until(b"ok")
+    connection = next(each for each in proxy.services.connections if isinstance(each, ClientConnection))
+    gone = weakref.ref(connection)
+    gc.disable()
+    try:
+        client.stream.close()
+        await client.served()
+        del connection
+
+        assert gone() is None
+    finally:
+        gc.enable()

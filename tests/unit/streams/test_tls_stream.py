@@ -1,7 +1,9 @@
 """Handshakes that fail, ends that are announced and ends that are not."""
 
 import asyncio
+import gc
 import ssl
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -275,3 +277,31 @@ async def test_ending_our_direction_loses_nothing_that_is_here_already(pair: TLS
 async def pieces(stream: TLSStream) -> AsyncIterator[bytes]:
     while piece := await stream.read(LONG):
         yield piece
+
+
+class Holder:
+    """Has a stream, which calls it when the peer ends: as a pool's connection does."""
+
+    def __init__(self, stream: TLSStream) -> None:
+        self.stream = stream
+        stream.on_end(self.note_end)
+
+    def note_end(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("ending", ["close", "abort"])
+async def test_who_had_a_stream_goes_with_it_and_does_not_wait_for_the_collector(
+    pair: TLSStreamPair, ending: str
+) -> None:
+    """What had been a pool's connection kept its generation's TLS contexts until then, a megabyte each."""
+    holder = Holder(pair.left)
+    gone = weakref.ref(holder)
+    gc.disable()
+    try:
+        getattr(holder.stream, ending)()
+        del holder
+
+        assert gone() is None
+    finally:
+        gc.enable()
