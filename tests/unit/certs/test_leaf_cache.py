@@ -21,10 +21,11 @@ from tests.unit.certs.ca_material import (
 )
 from tests.unit.certs.handshakes import end_cleanly, shake_hands, strict_client
 
-from iron_proxy.certs import leaf_cache
+from iron_proxy.certs import leaf_signer
 from iron_proxy.certs.authority import CertificateAuthority
 from iron_proxy.certs.ca_parsing import CAKey
-from iron_proxy.certs.leaf_cache import DENIED_SIZE, LeafCache
+from iron_proxy.certs.leaf_cache import LeafCache
+from iron_proxy.certs.once_per_host import DENIED_SIZE
 from iron_proxy.certs.server_contexts import MAX_STORED_SESSIONS
 from iron_proxy.errors import IronProxyError, StartupError
 
@@ -324,7 +325,7 @@ async def test_nothing_is_kept_about_hosts_nobody_waits_for(clock: FakeClock) ->
 
     await _admit(cache, "a.test", "b.test")
 
-    assert dict(cache._signing) == {}
+    assert cache._contexts.being_made == 0
 
 
 def test_a_ca_that_tls_does_not_accept_is_refused_at_start(clock: FakeClock) -> None:
@@ -342,7 +343,7 @@ async def test_running_out_of_descriptors_is_told_as_ours(clock: FakeClock, monk
     def refuse(*arguments: object) -> ssl.SSLContext:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(leaf_cache, "build_server_context", refuse)
+    monkeypatch.setattr(leaf_signer, "build_server_context", refuse)
 
     with pytest.raises(IronProxyError, match=r"^generating cert for a\.test: too many open files"):
         await _admit(cache, "a.test")
