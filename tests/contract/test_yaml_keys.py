@@ -213,7 +213,6 @@ def test_all_problems_are_told_in_one_run() -> None:
 @pytest.mark.parametrize(
     "yaml",
     [
-        "proxy: {workers: auto}",
         "control_plane: {poll_interval: 10s}",
         "mcp: {servers: []}",
         "mcp_gateway: {listen: a}",

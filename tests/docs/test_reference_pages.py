@@ -19,7 +19,8 @@ from iron_proxy.audit.otlp_settings import VARIABLES
 from iron_proxy.audit.record import EventRecord, RequestRecord
 from iron_proxy.config import environment, reading
 from iron_proxy.config.loading import examine_config
-from iron_proxy.management.metrics_page import MetricsPage, Readings
+from iron_proxy.management.metrics_page import MetricsPage, WorkerStates
+from iron_proxy.management.readings import Readings
 from iron_proxy.management.request_metrics import NOTES, RequestMetrics
 from iron_proxy.runtime.assemble import build_pipeline
 from iron_proxy.secret_sources.registry import BUILDERS, LATER_TYPES
@@ -182,7 +183,7 @@ def test_every_variable_of_the_export_is_on_the_environment_page(variable: str) 
 def test_the_metrics_on_the_page_are_those_that_there_are() -> None:
     exports = {"logs": ExportCondition(0, 0, 0, 0)}
     readings = Readings(1, 0, 0, 0, 0, 0, 0, {}, (), Condition(0, 0, 0, 0, False), exports)
-    families = MetricsPage(RequestMetrics(), lambda: readings).collect()
+    families = MetricsPage(RequestMetrics(), lambda: readings, workers=WorkerStates(1, 0)).collect()
     names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
 
     assert set(re.findall(r"^\| `(iron_proxy_\w+)` \|", reference("metrics.md"), re.MULTILINE)) == names

@@ -28,8 +28,8 @@ def start(tmp_path: Path, internet: Internet, proxy_ca: ProxyCA) -> Iterator[Sta
     """Start a proxy with an `audit` block; it is killed in the end if it still runs."""
     proxies = []
 
-    def start_one(reads: bool = True, **audit: Any) -> AuditedProxy:
-        config = base_config(internet, proxy_ca, audit=audit)
+    def start_one(reads: bool = True, workers: int = 1, **audit: Any) -> AuditedProxy:
+        config = base_config(internet, proxy_ca, audit=audit, proxy__workers=workers)
         proxy = AuditedProxy(config, tmp_path, internet, proxy_ca, reads=reads)
         proxies.append(proxy)
         proxy.start()
@@ -209,9 +209,12 @@ def enlarge(disk: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.slow
-def test_strict_a_full_disk_lets_nothing_through_until_there_is_room(start: Start, small_disk: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_strict_a_full_disk_lets_nothing_through_until_there_is_room(
+    start: Start, small_disk: Path, workers: int
+) -> None:
     path = small_disk / "audit.jsonl"
-    proxy = start(output="file", file=str(path), mode="strict", chain=True)
+    proxy = start(workers=workers, output="file", file=str(path), mode="strict", chain=True)
     proxy.internet.allowed.requests.clear()
     answered = [proxy.get("0", large=True)]
     while answered[-1] == 200:

@@ -116,7 +116,13 @@ class WatchedProxy:
             self._config, management=replace(self._config.management, listen=ListenAddress("127.0.0.1", self._port, ""))
         )
         control = SimpleNamespace(
-            services=services, config=config, status=lambda: self._status,
-            key_digest=lambda: hashlib.sha256(KEY.encode()).digest(),
+            services=services, config=config, status=self._told_status, connections=self._no_connections,
+            watch_workers=lambda take, miss: None, key_digest=lambda: hashlib.sha256(KEY.encode()).digest(),
         )  # fmt: skip
         return cast(Control, control)
+
+    async def _told_status(self) -> dict[str, Any]:
+        return self._status
+
+    async def _no_connections(self) -> dict[str, Any]:
+        return {"total": 0, "connections": []}

@@ -13,7 +13,7 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     # A session is where a jail and the proxy meet, so that it stands above both.
-    {"doctor", "session"},
+    {"doctor", "session", "workers"},
     {"demo", "selftest"},
     {"runtime", "jail", "learning", "nftables", "presets"},
     {"listeners", "management", "control_plane", "postgres"},
@@ -108,7 +108,7 @@ CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
     ),
     (
         # The request's one record, and a passed-through connection's; openings that never came to one; connections that
-        # broke the rules; DNS questions; what a jail refused.
+        # broke the rules; DNS questions; what a jail refused; workers that died.
         "audit records are emitted in few places",
         lambda name: name.endswith(".emit"),
         (
@@ -121,6 +121,7 @@ CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
             "runtime/dns_part.py",
             "runtime/reload.py",
             "session/jailed.py",
+            "workers/fleet.py",
         ),
     ),
     (

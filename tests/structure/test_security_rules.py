@@ -36,18 +36,20 @@ CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
     ),
     (
         # streams/ has protocols of the loop, with deadlines and caps. A read past them would have neither: those here
-        # are listening, datagrams, questions to name servers, and the programs that are not the proxy.
+        # are listening, datagrams, questions to name servers, the programs that are not the proxy, and socket pairs
+        # between a supervisor and its workers.
         "E10: no socket is read or written past the streams",
         lambda name: name.rpartition(".")[2] in _SOCKET_CALLS,
         (
             "listeners/accept.py", "dns/datagrams.py", "dns/server.py", "dns/upstream_query.py", "demo/", "doctor/",
-            "jail/", "selftest/",
+            "jail/", "selftest/", "workers/audit_channel.py", "workers/lines.py", "workers/process.py",
         ),
     ),
     (
+        # A supervisor starts workers, which are this program.
         "E16: what serves starts no program",
         starts_a_program,
-        ("demo/", "doctor/", "jail/", "nftables/applying.py", "session/unjailed.py"),
+        ("demo/", "doctor/", "jail/", "nftables/applying.py", "session/unjailed.py", "workers/process.py"),
     ),
     (
         # It deletes line breaks and takes what stands behind an @. These read what an operator wrote, or a browser's

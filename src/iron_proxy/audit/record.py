@@ -58,7 +58,7 @@ class EventRecord(Struct, kw_only=True):
     time: str
     level: str
     msg: str = "event"
-    event: str                                  # "handshake", "tunnel", "connection", "dns", "reload", "audit"
+    event: str                # "handshake", "tunnel", "connection", "dns", "reload", "audit", "worker", "jail"
     action: str
     reason: Optional = UNSET
     remote_addr: str = ""
@@ -69,6 +69,7 @@ class EventRecord(Struct, kw_only=True):
     dns: UnsetType | dict[str, Any] = UNSET     # what only this kind of event has, under the event's name
     reload: UnsetType | dict[str, Any] = UNSET
     audit: UnsetType | dict[str, Any] = UNSET
+    worker: UnsetType | dict[str, Any] = UNSET
 
 
 Record = RequestRecord | EventRecord

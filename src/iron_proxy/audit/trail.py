@@ -194,6 +194,15 @@ class Trail:
                 raise self._refusal()
             await self._change(left)
 
+    async def write_for_certain(self, lines: bytes) -> None:
+        """Write whole lines and wait until they are there, everywhere; nothing is given up, however long it takes."""
+        while not all(branch.outlet.has_room_for(len(lines)) for branch in self.branches):
+            await self._change(STALL_SECONDS)
+        self.write(lines)
+        numbers = [(branch.outlet, branch.number) for branch in self.branches]
+        while any(outlet.written < number for outlet, number in numbers):
+            await self._change(STALL_SECONDS)
+
     def _refusal(self) -> AuditUnavailable:
         self.refused += 1
         return AuditUnavailable("the audit log cannot be written")

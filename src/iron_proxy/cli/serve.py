@@ -12,7 +12,7 @@ import sys
 
 from iron_proxy.certs.ca_files import CAFiles, read_ca_files
 from iron_proxy.cli.main import FAILURE, OK, USAGE
-from iron_proxy.config.loading import examine_config
+from iron_proxy.config.loading import examine_config, read_config_file
 from iron_proxy.config.problems import Problems
 from iron_proxy.config.schema import Config, TLSConfig
 from iron_proxy.errors import ConfigError, IronProxyError
@@ -67,8 +67,15 @@ def _load_and_serve(path: str) -> int:
     # Until there is somebody to obey it: then it comes, and what is read below is read again.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
     try:
-        config, problems = examine_config(path or None, os.environ)
-        return _serve(path or None, config, problems, None if problems.errors else _read_ca(config.tls))
+        text: bytes | None = None
+
+        def read(name: str) -> bytes:
+            nonlocal text
+            text = read_config_file(name)
+            return text
+
+        config, problems = examine_config(path or None, os.environ, read)
+        return _serve(path or None, text, config, problems, None if problems.errors else _read_ca(config.tls))
     except ConfigError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
@@ -87,7 +94,9 @@ def _read_ca(tls: TLSConfig) -> CAFiles | None:
     return read_ca_files(tls.ca_cert, tls.ca_key)
 
 
-def _serve(path: str | None, config: Config, problems: Problems, ca_files: CAFiles | None) -> int:
+def _serve(
+    path: str | None, text: bytes | None, config: Config, problems: Problems, ca_files: CAFiles | None
+) -> int:
     # Heavy from here on: cryptography, the event loop, the protocols.
     from iron_proxy.audit.otlp_settings import honours_trace_context
     from iron_proxy.proxy.client_identity import build_identities
@@ -113,5 +122,10 @@ def _serve(path: str | None, config: Config, problems: Problems, ca_files: CAFil
         report(logging.WARNING, warning)
     if ca_files is not None and ca_files.is_open_to_others:
         report(logging.WARNING, "CA key can be read by others", file=ca_files.key_path, remedy="chmod 600")
-    serve_until_signal(config, pipeline, ca_files, clients, Origin(path, environment), variables.asked)
+    build_fleet = None
+    if config.proxy.workers != 1:
+        from iron_proxy.workers.launching import fleet_builder
+
+        build_fleet = fleet_builder(config, Origin(path, environment), text, ca_files is not None)
+    serve_until_signal(config, pipeline, ca_files, clients, Origin(path, environment), variables.asked, build_fleet)
     return OK

@@ -33,7 +33,10 @@ def check_config(config: Config, blocks: Mapping[str, Section], *, in_session: b
         _check_ca(config, blocks["tls"])
     if config.tls.mode == "sni-only" and config.tls.passthrough:
         blocks["tls"].problem("passthrough", "is for mode mitm: with sni-only all TLS is passed through")
-    if not in_session:
+    if in_session:
+        _check_one_process(config, blocks["proxy"])
+    else:
+        _check_workers(config, blocks["proxy"])
         _check_clients(config, blocks["proxy"])
         _check_transparent(config, blocks["proxy"])
         _check_listeners(_listeners(config), blocks)
@@ -59,6 +62,23 @@ def _check_clients(config: Config, proxy: Section) -> None:
 def _check_transparent(config: Config, proxy: Section) -> None:
     if config.proxy.transparent != "off" and config.proxy.http_listen is config.proxy.https_listen is None:
         proxy.problem("transparent", "is for http_listen and https_listen, which are both off")
+
+
+def _check_workers(config: Config, proxy: Section) -> None:
+    if config.proxy.workers == 1:
+        return
+    if config.proxy.transparent != "off":
+        remedy = "a worker cannot know the connections that another one has made; leave workers out"
+        proxy.problem("workers", f"cannot be combined with transparent: {config.proxy.transparent}; {remedy}")
+    for key, is_set in (("user", config.process.user is not None), ("seccomp", config.process.seccomp)):
+        if is_set:
+            remedy = "the supervisor has to start processes and to bind ports later on; leave one of them out"
+            proxy.problem("workers", f"cannot be combined with process.{key}: {remedy}")
+
+
+def _check_one_process(config: Config, proxy: Section) -> None:
+    if config.proxy.workers != 1:
+        proxy.problem("workers", "is for serving: `iron-proxy run` is one process; leave it out or write 1")
 
 
 def _listeners(config: Config) -> list[_Listener]:

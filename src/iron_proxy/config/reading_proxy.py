@@ -5,7 +5,7 @@ How upstreams are verified (`proxy.upstream_tls`) is read by `reading_tls.py`. C
 """
 
 import re
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from iron_proxy.config import schema
 from iron_proxy.config.proxy_urls import NoProxy, parse_proxy_url
@@ -15,6 +15,9 @@ from iron_proxy.config.value_kinds import OFF, listen_or_off, lower, parse_cidr
 from iron_proxy.messages.headers import TOKEN
 
 _PROTOCOL = re.compile(TOKEN.decode("ascii") + "+")
+_WORKERS = re.compile("[0-9]{1,4}")
+# More than the cores of the largest machines make sense for, so that a typing error starts no thousand processes.
+MAX_WORKERS: Final = 256
 # Through these a client could speak past every rule, so no configuration may allow them.
 _NEVER_UPGRADED_TO: Final = {
     "h2c": "HTTP/2 without TLS would bypass policy; proxy.http2 serves HTTP/2 over TLS",
@@ -47,11 +50,20 @@ def read_proxy(section: Section, upstream_proxy: Section) -> schema.ProxyConfig:
         drain_delay=section.duration("drain_delay", 0.0, positive=True),
         require_client=section.boolean("require_client"),
         transparent=cast("schema.Transparent", section.choice("transparent", ("off", "tproxy", "redirect"), "off")),
+        workers=_workers(section),
     )
-    if section.text("workers") not in ("", "1"):
-        section.problem("workers", "not available in this version; leave it out or write 1")
     section.finish()
     return config
+
+
+def _workers(section: Section) -> "int | Literal['auto']":
+    text = section.text("workers") or "1"
+    if text == "auto":
+        return "auto"
+    if not _WORKERS.fullmatch(text) or not 1 <= int(text) <= MAX_WORKERS:
+        section.problem("workers", f'must be auto or a number from 1 to {MAX_WORKERS}; got "{text}"')
+        return 1
+    return int(text)
 
 
 def _limit(section: Section, key: str, default: int | None) -> int | None:

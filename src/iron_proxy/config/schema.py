@@ -153,6 +153,8 @@ class ProxyConfig:
     drain_delay: float = 0.0
     # Of the HTTP and HTTPS listeners; clients of the tunnel listener speak to it on purpose.
     transparent: Transparent = "off"
+    # Processes that serve the three listeners; auto is one for each core that the process may use.
+    workers: "int | Literal['auto']" = 1
 
 
 @dataclass(frozen=True, slots=True)

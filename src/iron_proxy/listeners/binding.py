@@ -19,13 +19,15 @@ _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _IP_TRANSPARENT, _IPV6_TRANSPARENT = 19, 75
 
 
-def bind_tcp(host: str, port: int, setting: str, *, transparent: bool = False) -> socket.socket:
+def bind_tcp(
+    host: str, port: int, setting: str, *, transparent: bool = False, shares_port: bool = False
+) -> socket.socket:
     """
     A bound TCP socket, not yet accepting. Raises StartupError naming the setting and the remedy.
 
-    `transparent` needs Linux and CAP_NET_ADMIN.
+    `transparent` needs Linux and CAP_NET_ADMIN. Sockets that share a port share its connections, too (SO_REUSEPORT).
     """
-    sock = _bind(host, port, socket.SOCK_STREAM, setting)
+    sock = _bind(host, port, socket.SOCK_STREAM, setting, shares_port)
     if transparent:
         try:
             _make_transparent(sock)
@@ -40,12 +42,14 @@ def bind_udp(host: str, port: int, setting: str) -> socket.socket:
     return _bind(host, port, socket.SOCK_DGRAM, setting)
 
 
-def _bind(host: str, port: int, kind: socket.SocketKind, setting: str) -> socket.socket:
+def _bind(
+    host: str, port: int, kind: socket.SocketKind, setting: str, shares_port: bool = False
+) -> socket.socket:
     families = [socket.AF_INET6 if ":" in host else socket.AF_INET] if host else [socket.AF_INET6, socket.AF_INET]
     failure: OSError | None = None
     for family in families:
         try:
-            return _bind_family(host, port, family, kind)
+            return _bind_family(host, port, family, kind, shares_port)
         except OSError as error:
             failure = error
             if error.errno not in _NO_IPV6:
@@ -55,11 +59,15 @@ def _bind(host: str, port: int, kind: socket.SocketKind, setting: str) -> socket
     raise StartupError(f'{setting}: listen {host}:{port}: {reason}{_remedy(failure, setting)}') from failure
 
 
-def _bind_family(host: str, port: int, family: int, kind: socket.SocketKind) -> socket.socket:
+def _bind_family(
+    host: str, port: int, family: int, kind: socket.SocketKind, shares_port: bool
+) -> socket.socket:
     sock = socket.socket(family, kind)
     try:
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shares_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1 if host else 0)
         sock.bind((host, port))

@@ -24,7 +24,6 @@ from iron_proxy.management.audit_stream import AuditStream
 from iron_proxy.management.control import MANAGEMENT_API, Control
 from iron_proxy.management.dashboard.pages import dashboard_routes
 from iron_proxy.management.explaining import answer_explain
-from iron_proxy.management.live_connections import live_connections
 from iron_proxy.management.openapi import openapi_document
 from iron_proxy.management.request_body import BadCall
 
@@ -72,7 +71,7 @@ class _Answers:
 
     def __init__(self, control: Control) -> None:
         self._control = control
-        self._feed = AuditFeed(control.services.audit)
+        self._feed = AuditFeed(control.services.audit, control.watch_workers)
 
     async def reload(self, request: Request) -> Response:
         """Parity: upstream's bodies; ours say more only where there is more to say."""
@@ -83,7 +82,9 @@ class _Answers:
             return error_answer(500, "internal error", headers)
         if result.status == "refused":
             _log.warning("management reload rejected invalid config")
-            content = {"error": "\n".join(result.problems), "problems": result.problems}
+            content: dict[str, object] = {"error": "\n".join(result.problems), "problems": result.problems}
+            if result.workers:
+                content["workers"] = result.workers
             return json_answer(content, 422, headers)
         _log.info("management reload succeeded")
         answer: dict[str, object] = {"status": "ok"}
@@ -91,13 +92,15 @@ class _Answers:
             answer["not_reloaded"] = [{"key": key, "reason": reason} for key, reason in result.left]
         if result.warnings:
             answer["warnings"] = result.warnings
+        if result.workers:
+            answer["workers"] = result.workers
         return json_answer(answer, 200, headers)
 
     async def sync(self, request: Request) -> Response:
         return error_answer(404, "sync is unavailable in standalone mode")
 
     async def status(self, request: Request) -> Response:
-        return json_answer(self._control.status())
+        return json_answer(await self._control.status())
 
     async def config(self, request: Request) -> Response:
         return json_answer(masked_config(self._control.config))
@@ -106,7 +109,7 @@ class _Answers:
         return await answer_explain(self._control, request)
 
     async def connections(self, request: Request) -> Response:
-        return json_answer(live_connections(self._control.services))
+        return json_answer(await self._control.connections())
 
     async def stream(self, request: Request) -> ASGIApp:
         try:

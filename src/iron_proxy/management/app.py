@@ -1,6 +1,6 @@
 """The pages of `metrics.listen`: `/healthz`, `/metrics`. Imported once the proxy serves: that takes longest of all."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,14 +17,25 @@ async def _not_found(request: Request, error: Exception) -> PlainTextResponse:
     return PlainTextResponse("404 page not found\n", 404)
 
 
-def build_app(render_metrics: Callable[[], bytes], is_stopping: Callable[[], bool]) -> Starlette:
-    """The ASGI application. Both are asked each time anew: the text of `/metrics`, and whether a stop has begun."""
+def build_app(
+    render_metrics: Callable[[], Awaitable[bytes]],
+    is_stopping: Callable[[], bool],
+    is_serving: Callable[[], bool] = lambda: True,
+) -> Starlette:
+    """
+    The ASGI application. All are asked each time anew.
+
+    `render_metrics` is the text of `/metrics`; `is_stopping` says whether a stop has begun, `is_serving` whether
+    anybody takes connections.
+    """
 
     async def healthz(request: Request) -> PlainTextResponse:
-        return PlainTextResponse("stopping", 503) if is_stopping() else PlainTextResponse("OK")
+        if is_stopping():
+            return PlainTextResponse("stopping", 503)
+        return PlainTextResponse("OK") if is_serving() else PlainTextResponse("no worker serves", 503)
 
     async def metrics(request: Request) -> Response:
-        return Response(render_metrics(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+        return Response(await render_metrics(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
     return Starlette(
         routes=[Route("/healthz", healthz, methods=_METHODS), Route("/metrics", metrics, methods=["GET"])],

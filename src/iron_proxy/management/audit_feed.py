@@ -24,6 +24,10 @@ MAX_QUEUED_BYTES: Final = 8 * 1024 * 1024
 _MAX_TAKEN_BYTES: Final = 256 * 1024
 
 
+# `Control.watch_workers`.
+WatchWorkers = Callable[[Callable[[bytes], None], Callable[[int], None]], Callable[[], None] | None]
+
+
 class TooManyWatchers(Exception):
     """There are enough of them."""
 
@@ -46,6 +50,11 @@ class Watcher:
             self._size += len(event)
         self.arrived.set()
 
+    def miss(self, count: int) -> None:
+        """Count what did not fit elsewhere."""
+        self.dropped += count
+        self.arrived.set()
+
     def take(self) -> bytes:
         """What waits, as server-sent events, up to a size; a count of what was dropped comes behind what was not."""
         pieces: list[bytes] = []
@@ -63,10 +72,11 @@ class Watcher:
 
 
 class AuditFeed:
-    """All watchers of one emitter."""
+    """All watchers of one emitter, and of `elsewhere` (`Control.watch_workers`)."""
 
-    def __init__(self, audit: AuditEmitter) -> None:
+    def __init__(self, audit: AuditEmitter, elsewhere: WatchWorkers | None = None) -> None:
         self._audit = audit
+        self._elsewhere = elsewhere
         self._watchers: set[Watcher] = set()
         self._unsubscribe: Callable[[], None] | None = None
         self._number = 0
@@ -78,8 +88,19 @@ class AuditFeed:
         watcher = Watcher()
         self._watchers.add(watcher)
         if self._unsubscribe is None:
-            self._unsubscribe = self._audit.subscribe(self._take, openings=True)
+            self._unsubscribe = self._subscribe()
         return watcher
+
+    def _subscribe(self) -> Callable[[], None]:
+        ends = [self._audit.subscribe(self._take, openings=True)]
+        if self._elsewhere is not None and (end := self._elsewhere(self._put, self._miss)) is not None:
+            ends.append(end)
+
+        def unsubscribe() -> None:
+            for end in ends:
+                end()
+
+        return unsubscribe
 
     def close(self, watcher: Watcher) -> None:
         """End one."""
@@ -89,8 +110,20 @@ class AuditFeed:
             self._unsubscribe = None
 
     def _take(self, record: Record) -> None:
-        line, _ = KNOWN_VALUES.mask(seed_envelope(record))
+        self._put(masked_line(record))
+
+    def _put(self, line: bytes) -> None:
         self._number += 1
         event = b"id: %d\ndata: %b\n" % (self._number, line)       # the line ends with its line break
         for watcher in self._watchers:
             watcher.put(event)
+
+    def _miss(self, count: int) -> None:
+        for watcher in self._watchers:
+            watcher.miss(count)
+
+
+def masked_line(record: Record) -> bytes:
+    """A record as it may be shown, with its line end."""
+    line, _ = KNOWN_VALUES.mask(seed_envelope(record))
+    return line

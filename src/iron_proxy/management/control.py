@@ -4,6 +4,7 @@ What the management API may ask of the process that it runs in: `Control`, which
 The results are plain data; how they become answers is `api.py`'s business.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -37,6 +38,7 @@ class ReloadResult:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     left: tuple[Left, ...] = ()
+    workers: tuple[dict[str, Any], ...] = ()     # what became of it in each, where there are some
 
 
 class Control(Protocol):
@@ -56,8 +58,20 @@ class Control(Protocol):
         """SHA-256 of the key that callers must show."""
         ...
 
-    def status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, Any]:
         """What the process is and does, for `/v1/status`; JSON values only."""
+        ...
+
+    async def connections(self) -> dict[str, Any]:
+        """`/v1/connections` (`live_connections.py`), of all that serve."""
+        ...
+
+    def watch_workers(self, take: Callable[[bytes], None], miss: Callable[[int], None]) -> Callable[[], None] | None:
+        """
+        Audit records of other processes, as masked lines of the seed's schema, for `take`; what ends that.
+
+        `miss` is told how many there was no room for. None where there is one process.
+        """
         ...
 
     async def reload(self, by: str) -> ReloadResult:

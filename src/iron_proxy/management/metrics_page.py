@@ -2,7 +2,7 @@
 `/metrics`: what was counted, and how the process stands, in the text format of Prometheus.
 
 Everything is read at the moment of the scrape; nothing here is called for a request. Imported with the pages, once the
-proxy serves. `Readings` is what `runtime/metrics_part.py` reads of the parts.
+proxy serves.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from iron_proxy.audit.emitter import Condition
 from iron_proxy.audit.otlp_queue import ExportCondition
 from iron_proxy.inspection.secret_ages import FetchedSecret
+from iron_proxy.management.readings import Readings
 from iron_proxy.management.request_metrics import OTHER, Histogram, RequestMetrics
 from iron_proxy.management.upstream_metrics import UpstreamMetrics
 from iron_proxy.version import __version__
@@ -25,31 +26,27 @@ PREFIX: Final = "iron_proxy_"
 MAX_SECRETS: Final = 500
 
 
-class Readings(NamedTuple):
-    """How the process stands now."""
+class WorkerStates(NamedTuple):
+    """How many worker processes serve, and how often one had to be started again."""
 
-    generation: int
-    connections: int
-    upstream_idle: int
-    upstream_opened: int
-    leaves_cached: int
-    leaves_signed: int
-    log_masked: int
-    handshakes: Mapping[str, int]    # of clients' TLS that succeeded, by version
-    secrets: Sequence[FetchedSecret]
-    audit: Condition
-    exports: Mapping[str, ExportCondition]     # by OTLP, by the name of the signal
+    serving: int
+    restarts: int
 
 
 class MetricsPage(Collector):
-    """`render` is the page."""
+    """`render` is the page. `workers` None is one process for everything."""
 
     def __init__(
-        self, requests: RequestMetrics, read: Callable[[], Readings], upstream: UpstreamMetrics | None = None
+        self,
+        requests: RequestMetrics,
+        read: Callable[[], Readings],
+        upstream: UpstreamMetrics | None = None,
+        workers: WorkerStates | None = None,
     ) -> None:
         self._requests = requests
         self._upstream = upstream or UpstreamMetrics()
         self._read = read
+        self._workers = workers
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -77,6 +74,9 @@ class MetricsPage(Collector):
         yield from _of_audit(readings.audit)
         if readings.exports:
             yield from _of_exports(readings.exports)
+        if self._workers is not None:
+            yield _gauge("workers", "Worker processes that serve.", self._workers.serving)
+            yield _counter("worker_restarts", "Workers that died and were started again.", self._workers.restarts)
 
     def _of_requests(self) -> Iterator[Metric]:
         counted = self._requests

@@ -8,6 +8,7 @@ configuration: nothing that traffic brings along, such as a host name, makes a n
 from bisect import bisect_left
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from iron_proxy.audit.record import Record, RequestRecord
@@ -45,6 +46,11 @@ class Histogram:
         self.counts[bisect_left(self.bounds, milliseconds)] += 1
         self.total += milliseconds
 
+    def add_all(self, counts: list[int], total: float) -> None:
+        """Count what another one of the same bounds has counted."""
+        self.counts = [one + other for one, other in zip(self.counts, counts, strict=True)]
+        self.total += total
+
     def cumulative(self) -> list[tuple[str, int]]:
         """(upper bound in seconds, how many are not above it), the last one without bound."""
         rows, running = [], 0
@@ -52,6 +58,21 @@ class Histogram:
             running += count
             rows.append((bound, running))
         return rows
+
+
+class Counts(msgspec.Struct):
+    """All that was counted, to be sent to another process: rows of labels and a number."""
+
+    requests: list[tuple[str, str | None, int, int]]
+    refusals: dict[str, int]
+    events: list[tuple[str, str, int]]
+    notes: dict[str, int]
+    durations: list[int]
+    durations_total: float
+    transform_durations: list[int]
+    transform_durations_total: float
+    bytes_from_client: int
+    bytes_from_upstream: int
 
 
 class RequestMetrics:
@@ -100,7 +121,7 @@ class RequestMetrics:
             if name in self.notes:
                 self.notes[name] += 1
 
-    def _count_first(self, action: str, rule: Any, status_class: int) -> None:
+    def _count_first(self, action: str, rule: Any, status_class: int, count: int = 1) -> None:
         """The first of its kind; or one of a rule that there is no room for any more."""
         if rule is not UNSET and rule not in self._rules:
             if len(self._rules) < MAX_RULES:
@@ -108,9 +129,45 @@ class RequestMetrics:
             else:
                 rule = UNSET
         key = action, rule, status_class
-        self.requests[key] = self.requests.get(key, 0) + 1
+        self.requests[key] = self.requests.get(key, 0) + count
 
-    def _count_refusal(self, by: str) -> None:
+    def _count_refusal(self, by: str, count: int = 1) -> None:
         if by not in self.refusals and len(self.refusals) >= MAX_REFUSERS:
             by = OTHER
-        self.refusals[by] = self.refusals.get(by, 0) + 1
+        self.refusals[by] = self.refusals.get(by, 0) + count
+
+    # --- of several processes ---------------------------------------------------------------------------------------
+
+    def counts(self) -> Counts:
+        """Everything, for `add`."""
+        return Counts(
+            [(action, _text(rule), status, n) for (action, rule, status), n in self.requests.items()],
+            self.refusals,
+            [(event, action, n) for (event, action), n in self.events.items()],
+            self.notes,
+            self.durations.counts,
+            self.durations.total,
+            self.transform_durations.counts,
+            self.transform_durations.total,
+            self.bytes_from_client,
+            self.bytes_from_upstream,
+        )
+
+    def add(self, other: Counts) -> None:
+        """Count what another process has counted, under the same limits."""
+        for action, rule, status, count in other.requests:
+            self._count_first(action, UNSET if rule is None else rule, status, count)
+        for by, count in other.refusals.items():
+            self._count_refusal(by, count)
+        for event, action, count in other.events:
+            self.events[event, action] = self.events.get((event, action), 0) + count
+        for name, count in other.notes.items():
+            self.notes[name] += count
+        self.durations.add_all(other.durations, other.durations_total)
+        self.transform_durations.add_all(other.transform_durations, other.transform_durations_total)
+        self.bytes_from_client += other.bytes_from_client
+        self.bytes_from_upstream += other.bytes_from_upstream
+
+
+def _text(rule: Any) -> str | None:
+    return rule if isinstance(rule, str) else None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from iron_proxy.audit.emitter import AuditEmitter
 from iron_proxy.certs.authority import CertificateAuthority
 from iron_proxy.certs.ca_files import CAFiles
+from iron_proxy.certs.issued_leaves import IssuedLeaves
 from iron_proxy.certs.leaf_cache import LeafCache
 from iron_proxy.config.addresses import ListenAddress
 from iron_proxy.config.schema import Config, Transparent
@@ -31,6 +32,7 @@ from iron_proxy.proxy.snapshot import Snapshot
 from iron_proxy.runtime.audit_part import build_audit
 from iron_proxy.runtime.dns_part import DNSPart, bind_dns
 from iron_proxy.runtime.exports import Exports
+from iron_proxy.runtime.fleet import Fleet
 from iron_proxy.runtime.process_log import report
 from iron_proxy.streams.original_destination import ReadDestination, destination_of_redirect, destination_of_tproxy
 from iron_proxy.transforms.registry import build_transforms
@@ -43,6 +45,8 @@ from iron_proxy.upstream.pool import Http2Use, Pool
 from iron_proxy.upstream.recent_dials import RecentDials
 from iron_proxy.upstream.resolver import Resolver, SystemResolver, UpstreamResolver
 from iron_proxy.upstream.trust import UpstreamTrust
+
+BuildFleet = Callable[[AuditEmitter, Services], Fleet]
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class Assembly:
     request_metrics: RequestMetrics = field(default_factory=RequestMetrics)
     upstream_metrics: UpstreamMetrics | None = None    # None where nobody asks: nothing is measured then
     drain_delay: float = 0.0                     # seconds between the signal to stop and the drain
+    fleet: Fleet | None = None                   # the workers that have the listeners
 
 
 def assemble(
@@ -68,31 +73,36 @@ def assemble(
     pipeline: Pipeline,
     ca_files: CAFiles | None,
     clients: ClientIdentities | None = None,
+    build_fleet: BuildFleet | None = None,
     *,
     is_measured: bool = False,
 ) -> Assembly:
     """
     Build and bind everything. Raises StartupError. Must run inside the event loop.
 
-    `is_measured`: somebody wants the metrics, also where there is no page for them.
+    `is_measured`: somebody wants the metrics, also where there is no page. With a fleet the listeners are its business.
     """
     audit = build_audit(config.log, config.audit)
     own = OwnListeners()
     recent_dials = None if config.proxy.transparent == "off" else RecentDials()
     clients = clients or ClientIdentities()
     measured = UpstreamMetrics() if is_measured or config.metrics.listen is not None else None
+    for_workers = build_fleet is not None
     services = build_services(
-        config, pipeline, ca_files, clients, audit, own.includes, recent_dials, upstream_metrics=measured
-    )
-    listeners = bind_listeners(config, services, own, recent_dials)
+        config, pipeline, ca_files, clients, audit, own.includes, recent_dials,
+        upstream_metrics=measured, for_workers=for_workers,
+    )  # fmt: skip
+    fleet = None if build_fleet is None else build_fleet(audit, services)
+    listeners = bind_listeners(config, services, own, recent_dials) if fleet is None else []
+    own.add_addresses(() if fleet is None else fleet.own_addresses)
     pages = _bind_pages("metrics.listen", config.metrics.listen)
     management = _bind_pages("management.listen", config.management.listen)
     dns = bind_dns(config.dns, services)
     own.add(listener.sock for listener in listeners)
     own.add(sock for sock in (pages, management, *(dns.streams if dns is not None else ())) if sock is not None)
-    assembly = Assembly(services, listeners, dns, pages, _listen_texts(config), management, own, recent_dials)
-    assembly.upstream_metrics = measured
-    assembly.drain_delay = config.proxy.drain_delay
+    texts = _listen_texts(config)
+    assembly = Assembly(services, listeners, dns, pages, texts, management, own, recent_dials, fleet=fleet)
+    assembly.upstream_metrics, assembly.drain_delay = measured, config.proxy.drain_delay
     if measured is not None:
         audit.subscribe(assembly.request_metrics.take)
     return assembly
@@ -110,13 +120,14 @@ def build_services(
     former: Services | None = None,
     leaves: Leaves | None = None,
     upstream_metrics: UpstreamMetrics | None = None,
+    for_workers: bool = False,
 ) -> Services:
     """
-    What connections share, without a socket. Raises StartupError.
+    What connections share, without a socket, for whoever has some. Raises StartupError.
 
-    For whoever has sockets of its own (`session/`) as well. `is_own_listener(address, port)` says where the dialer must
-    not connect to; it fills `recent_dials`, where connections are intercepted, and the pool `upstream_metrics`. For a
-    reload: the services that these will replace, and their leaves if nothing that makes them has changed.
+    `is_own_listener(address, port)` says where the dialer must not connect to; it fills `recent_dials`, where
+    connections are intercepted, and the pool `upstream_metrics`. For a reload: the services that these will replace,
+    and their leaves if nothing that makes them has changed. `for_workers`: TLS is terminated elsewhere.
     """
     snapshot = _snapshot(config, pipeline, clients, 1 if former is None else former.snapshot.generation + 1)
     deny_list = DenyList(config.proxy.upstream_deny_cidrs)
@@ -126,7 +137,7 @@ def build_services(
         audit=audit,
         dialer=dialer,
         pool=_pool(dialer, Http2Use(config.proxy.http2), upstream_metrics),
-        leaves=leaves or _leaves(config, ca_files),
+        leaves=leaves or _leaves(config, ca_files, for_workers),
         response_header_timeout=config.proxy.upstream_response_header_timeout,
         upgrades=frozenset(config.proxy.upgrades),
         websocket_idle_timeout=config.proxy.websocket_idle_timeout,
@@ -135,8 +146,7 @@ def build_services(
         deny_list=deny_list,
         process=Process() if former is None else former.process,
     )
-    _announce_policy(snapshot.pipeline, deny_list)
-    _announce_ignored_ca(config)
+    _announce(config, snapshot.pipeline, deny_list)
     return services
 
 
@@ -166,17 +176,23 @@ def _snapshot(config: Config, pipeline: Pipeline, clients: ClientIdentities, gen
     )
 
 
-def _announce_ignored_ca(config: Config) -> None:
+def _announce(config: Config, pipeline: Pipeline, deny_list: DenyList) -> None:
+    _announce_policy(pipeline, deny_list)
     if config.tls.mode == "sni-only" and (config.tls.ca_cert or config.tls.ca_key):
         report(logging.WARNING, "tls.ca_cert and tls.ca_key are ignored when tls.mode=sni-only")
 
 
-def _leaves(config: Config, ca_files: CAFiles | None) -> Leaves:
+def _leaves(config: Config, ca_files: CAFiles | None, for_workers: bool) -> Leaves:
     if ca_files is None:
         return NoLeaves()
     authority = CertificateAuthority.from_files(ca_files)
-    alpn = ("h2", "http/1.1") if config.proxy.http2 in ("both", "clients") else ("http/1.1",)
-    return LeafCache(authority, config.tls.cert_cache_size, config.tls.leaf_cert_expiry_hours, alpn=alpn)
+    size, hours = config.tls.cert_cache_size, config.tls.leaf_cert_expiry_hours
+    return IssuedLeaves(authority, size, hours) if for_workers else LeafCache(authority, size, hours, alpn=alpn(config))
+
+
+def alpn(config: Config) -> tuple[str, ...]:
+    """What clients are offered inside TLS."""
+    return ("h2", "http/1.1") if config.proxy.http2 in ("both", "clients") else ("http/1.1",)
 
 
 class NoLeaves:
@@ -216,12 +232,25 @@ class OwnListeners:
 
     def add(self, sockets: Iterable[socket.socket]) -> None:
         """Take note of bound sockets."""
-        for sock in sockets:
-            host, port = sock.getsockname()[:2]
+        self.add_addresses(sock.getsockname()[:2] for sock in sockets)
+
+    def add_addresses(self, addresses: Iterable[tuple[str, int]]) -> None:
+        """The same for sockets of another process."""
+        for host, port in addresses:
             if host in _UNSPECIFIED:
                 self._any_address.add(port)
             else:
                 self._exact.add((host, port))
+
+    def replace(self, addresses: Iterable[tuple[str, int]]) -> None:
+        """These and no others from now on."""
+        self._exact.clear()
+        self._any_address.clear()
+        self.add_addresses(addresses)
+
+    def addresses(self) -> list[tuple[str, int]]:
+        """All of them, for `add_addresses`."""
+        return [*self._exact, *((_UNSPECIFIED[0], port) for port in self._any_address)]
 
     def discard(self, sockets: Iterable[socket.socket]) -> None:
         """Forget sockets that are about to be closed. Before that: a closed socket has no name."""

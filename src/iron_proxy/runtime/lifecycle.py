@@ -13,6 +13,7 @@ import logging
 import signal
 from contextlib import suppress
 
+from iron_proxy.errors import IronProxyError
 from iron_proxy.listeners.binding import BACKLOG, address_text
 from iron_proxy.runtime.assemble import Assembly
 from iron_proxy.runtime.controlled import ControlledProcess
@@ -30,11 +31,20 @@ class Lifecycle:
     """
     Runs an assembly until a signal, or `request_stop` where `takes_signals` is False.
 
-    `serving` is set once everything is served. With a source the configuration can be read again.
+    `serving` is set once everything is served. With a source the configuration can be read again. A worker leaves to
+    its supervisor what is told when a proxy starts and stops.
     """
 
-    def __init__(self, assembly: Assembly, *, takes_signals: bool = True, source: Source | None = None) -> None:
+    def __init__(
+        self,
+        assembly: Assembly,
+        *,
+        takes_signals: bool = True,
+        source: Source | None = None,
+        is_worker: bool = False,
+    ) -> None:
         self._assembly = assembly
+        self._is_worker = is_worker
         self._source = source
         self._takes_signals = takes_signals
         self.serving = asyncio.Event()
@@ -42,6 +52,7 @@ class Lifecycle:
         self._signals = 0
         self._parts: Parts | None = None
         self._hurry = asyncio.Event()            # a second signal
+        self._pages: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
         """Serve until told to stop, then drain. Raises StartupError when a part cannot start."""
@@ -51,6 +62,7 @@ class Lifecycle:
             loop.add_signal_handler(number, self._on_signal, number)
         assembly = self._assembly
         assembly.services.audit.start()
+        failure: IronProxyError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 parts = Parts(group, assembly.own)
@@ -59,15 +71,12 @@ class Lifecycle:
                     parts.add_listener(listener)
                 if assembly.dns is not None:
                     await parts.start_dns(assembly.dns)
-                self._announce()
-                self.serving.set()
-                pages = group.create_task(self._serve_pages(), name="pages")
-                management = group.create_task(self._serve_management(control), name="management")
-                await self._stop.wait()
-                await self._let_balancers_see()
+                failure = await self._start_workers(group)
+                if failure is None:
+                    await self._serve(group, control)
+                    await self._let_balancers_see()
                 await self._drain(parts)
-                pages.cancel()
-                management.cancel()
+                self._stop_pages()
         finally:
             for sock in (assembly.pages, assembly.management):
                 if sock is not None:
@@ -77,7 +86,42 @@ class Lifecycle:
                 await assembly.services.snapshot.aclose()
             finally:
                 assembly.services.audit.close()
-        report(logging.INFO, "iron-proxy stopped")
+        if failure is not None:
+            raise failure
+        if not self._is_worker:
+            report(logging.INFO, "iron-proxy stopped")
+
+    @property
+    def parts(self) -> Parts:
+        """What runs. Only once `serving` is set."""
+        if self._parts is None:
+            raise RuntimeError("nothing runs yet")
+        return self._parts
+
+    async def _start_workers(self, group: asyncio.TaskGroup) -> IronProxyError | None:
+        fleet = self._assembly.fleet
+        return None if fleet is None else await fleet.start(group, self._assembly.own.addresses)
+
+    async def _serve(self, group: asyncio.TaskGroup, control: ControlledProcess | None) -> None:
+        if not self._is_worker:
+            self._announce()
+        self.serving.set()
+        self._pages = [
+            group.create_task(self._serve_pages(), name="pages"),
+            group.create_task(self._serve_management(control), name="management"),
+        ]
+        await self._stop.wait()
+
+    def _stop_pages(self) -> None:
+        for task in self._pages:
+            task.cancel()
+
+    def cut_connections(self) -> None:
+        """What a second signal does: end what is left at once."""
+        if self._parts is not None:
+            self._parts.cancel_connections()
+        if self._assembly.fleet is not None:
+            self._assembly.fleet.cut()
 
     def request_stop(self) -> None:
         """What a signal does, for programs that run the proxy inside their own loop."""
@@ -88,9 +132,9 @@ class Lifecycle:
         if self._signals == 1:
             report(logging.INFO, "received signal, shutting down", signal=_SIGNAL_NAMES[number])
             self._stop.set()
-        elif self._parts is not None:
+        else:
             self._hurry.set()
-            self._parts.cancel_connections()
+            self.cut_connections()
 
     # --- start ------------------------------------------------------------------------------------------------------
 
@@ -115,11 +159,11 @@ class Lifecycle:
         for sock in (assembly.pages, assembly.management):
             if sock is not None:
                 sock.listen(BACKLOG)
-        for listener in assembly.listeners:
+        for name, address in self._listening().items():
             # Parity: upstream's words, which harnesses wait for.
             passes_all = assembly.services.snapshot.tls_mode == "sni-only"
-            mode = " (sni-only)" if passes_all and listener.name == "https" else ""
-            report(logging.INFO, f"{listener.name} proxy starting{mode}", addr=address_text(listener.sock))
+            mode = " (sni-only)" if passes_all and name == "https" else ""
+            report(logging.INFO, f"{name} proxy starting{mode}", addr=address)
         if assembly.dns is not None:
             report(logging.INFO, "dns server starting", addr=address_text(assembly.dns.datagrams[0]))
         if assembly.pages is not None:
@@ -131,15 +175,24 @@ class Lifecycle:
         if names:
             report(logging.INFO, "transform pipeline", transforms=" → ".join(names))
 
+    def _listening(self) -> dict[str, str]:
+        fleet = self._assembly.fleet
+        if fleet is not None:
+            return fleet.listening
+        return {listener.name: address_text(listener.sock) for listener in self._assembly.listeners}
+
     async def _serve_pages(self) -> None:
         sock = self._assembly.pages
         if sock is None:
             return
         from iron_proxy.management.app import build_app  # heavy, and nobody's first request waits for it
         from iron_proxy.management.page_server import PageServer
-        from iron_proxy.runtime.metrics_part import metrics_page
+        from iron_proxy.runtime.metrics_part import Metrics
 
-        app = build_app(metrics_page(self._assembly).render, self._stop.is_set)
+        fleet = self._assembly.fleet
+        app = build_app(
+            Metrics(self._assembly).render, self._stop.is_set, lambda: fleet is None or fleet.is_serving
+        )
         await PageServer(sock, app).run_pages()
 
     async def _serve_management(self, control: ControlledProcess | None) -> None:
@@ -169,6 +222,8 @@ class Lifecycle:
             listener.stop_accepting()
         for connection in tuple(services.connections):
             connection.close_if_idle()
+        if self._assembly.fleet is not None:
+            await self._assembly.fleet.drain(DRAIN_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 for listener in listeners:

@@ -1,31 +1,35 @@
-"""How an assembly stands, in numbers, for `/metrics`: read at the moment of a scrape. Called through `lifecycle.py`."""
+"""The text of `/metrics`, of one process or of several. Imports what pages need: only once it serves."""
 
-from iron_proxy.certs.leaf_cache import LeafCache
-from iron_proxy.inspection.secret_ages import fetched_secrets
-from iron_proxy.management.metrics_page import MetricsPage, Readings
+from iron_proxy.management.metrics_page import MetricsPage, WorkerStates
+from iron_proxy.management.request_metrics import RequestMetrics
+from iron_proxy.management.upstream_metrics import UpstreamMetrics
 from iron_proxy.runtime.assemble import Assembly
-from iron_proxy.runtime.last_wall import LAST_WALL
+from iron_proxy.runtime.standing import readings_of, readings_of_all
 
 
 def metrics_page(assembly: Assembly) -> MetricsPage:
-    """The page of a process. Imports what pages need: only once it serves."""
+    """The page of this process alone."""
     return MetricsPage(assembly.request_metrics, lambda: readings_of(assembly), assembly.upstream_metrics)
 
 
-def readings_of(assembly: Assembly) -> Readings:
-    """Those of now; of the services in force, where a reload has replaced some."""
-    services = assembly.services
-    leaves = services.leaves if isinstance(services.leaves, LeafCache) else None
-    return Readings(
-        generation=services.snapshot.generation,
-        connections=len(services.connections),
-        upstream_idle=services.pool.idle,
-        upstream_opened=services.pool.opened,
-        leaves_cached=0 if leaves is None else len(leaves),
-        leaves_signed=0 if leaves is None else leaves.signed,
-        log_masked=LAST_WALL.hits,
-        audit=services.audit.condition,
-        handshakes=services.process.handshakes,
-        secrets=fetched_secrets(services.snapshot.pipeline),
-        exports=assembly.exports.conditions,
-    )
+class Metrics:
+    """`render` is the page of an assembly, with all that its workers have counted."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._alone = metrics_page(assembly)
+
+    async def render(self) -> bytes:
+        """Read everything and write it down."""
+        fleet = self._assembly.fleet
+        if fleet is None:
+            return self._alone.render()
+        workers = await fleet.look()
+        requests, upstream = RequestMetrics(), UpstreamMetrics()
+        requests.add(self._assembly.request_metrics.counts())
+        for counted in (*fleet.former_counts, *(each.look.counts for each in workers if each.look is not None)):
+            requests.add(counted.requests)
+            upstream.add(counted.upstream)
+        readings = readings_of_all(self._assembly, workers)
+        states = WorkerStates(sum(each.state == "serving" for each in workers), fleet.restarts)
+        return MetricsPage(requests, lambda: readings, upstream, states).render()

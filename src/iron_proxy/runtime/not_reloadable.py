@@ -9,13 +9,15 @@ from dataclasses import fields, replace
 from typing import Any
 
 from iron_proxy.config.addresses import ListenAddress
-from iron_proxy.config.schema import Config
+from iron_proxy.config.schema import Config, ProxyConfig
 from iron_proxy.management.control import Left
 
 _BOUND_ONCE = "is bound at the start; restart to change it"
 _KERNEL = "the listeners' sockets are made for it at the start; restart to change it"
 _GIVEN_UP = "what the process may do was settled at the start; restart to change it"
+_WORKERS = "the workers have it from the start; restart to change it"
 _ONE_LOG = "the log goes on as it began, so that no record falls between two; restart to change it"
+_LISTENERS = ("http_listen", "https_listen", "tunnel_listen")
 
 
 def left_as_it_was(start: Config, wanted: Config) -> tuple[Config, tuple[Left, ...]]:
@@ -28,6 +30,11 @@ def left_as_it_was(start: Config, wanted: Config) -> tuple[Config, tuple[Left, .
     left += _differing("management", start.management, wanted.management, _BOUND_ONCE, beside=("listen",))
     if start.proxy.transparent != wanted.proxy.transparent:
         left.append(Left("proxy.transparent", _KERNEL))
+    if start.proxy.workers != wanted.proxy.workers:
+        left.append(Left("proxy.workers", _WORKERS))
+    if start.proxy.workers != 1:
+        addresses = {name: (getattr(start.proxy, name), getattr(wanted.proxy, name)) for name in _LISTENERS}
+        left += [Left(f"proxy.{name}", _WORKERS) for name, pair in addresses.items() if not same_address(*pair)]
     if start.log.audit_schema != wanted.log.audit_schema:
         left.append(Left("log.audit_schema", _ONE_LOG))
     left += _differing("process", start.process, wanted.process, _GIVEN_UP)
@@ -40,10 +47,23 @@ def _in_force(start: Config, wanted: Config) -> Config:
         wanted,
         metrics=start.metrics,
         management=start.management,
-        proxy=replace(wanted.proxy, transparent=start.proxy.transparent),
+        proxy=_proxy_in_force(start.proxy, wanted.proxy),
         process=start.process,
         log=replace(wanted.log, audit_schema=start.log.audit_schema),
         audit=replace(start.audit, session_records=wanted.audit.session_records),
+    )
+
+
+def _proxy_in_force(start: ProxyConfig, wanted: ProxyConfig) -> ProxyConfig:
+    """Where there are workers, they keep their listeners."""
+    kept = replace(wanted, transparent=start.transparent, workers=start.workers)
+    if start.workers == 1:
+        return kept
+    return replace(
+        kept,
+        http_listen=start.http_listen,
+        https_listen=start.https_listen,
+        tunnel_listen=start.tunnel_listen,
     )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from iron_proxy.audit.otlp_settings import honours_trace_context
 from iron_proxy.certs.ca_files import CAFiles, read_ca_files
-from iron_proxy.config.loading import examine_config
+from iron_proxy.config.loading import ReadFile, examine_config, read_config_file
 from iron_proxy.config.problems import Problems
 from iron_proxy.config.schema import Config, TLSConfig
 from iron_proxy.errors import StartupError
@@ -57,6 +57,7 @@ class ReadPolicy:
     pipeline: Pipeline
     clients: ClientIdentities
     secret_variables: frozenset[str] = frozenset()       # those that its sources name
+    text: bytes | None = None                    # of the file, where there is one
 
     async def aclose(self) -> None:
         """Close what was built, where nothing has taken it."""
@@ -64,13 +65,20 @@ class ReadPolicy:
         await self.clients.aclose()
 
 
-def read_policy(origin: Origin) -> ReadPolicy:
+def read_policy(origin: Origin, read_file: ReadFile = read_config_file) -> ReadPolicy:
     """Read and build everything. Raises ConfigError for a file that cannot be read or parsed."""
-    config, problems = examine_config(origin.path, origin.environment)
+    text: bytes | None = None
+
+    def read(path: str) -> bytes:
+        nonlocal text
+        text = read_file(path)
+        return text
+
+    config, problems = examine_config(origin.path, origin.environment, read)
     variables = SecretVariables(origin.environment)
     pipeline = build_pipeline(config, variables, is_traced=honours_trace_context(origin.environment))
     clients = build_identities(config.clients, SourceContext(variables))
-    return ReadPolicy(config, problems, pipeline, clients, frozenset(variables.asked))
+    return ReadPolicy(config, problems, pipeline, clients, frozenset(variables.asked), text)
 
 
 def read_ca_again(tls: TLSConfig, former: CAFiles | None) -> tuple[CAFiles | None, Left | None]:

@@ -27,6 +27,7 @@ from iron_proxy.management.key import read_key
 from iron_proxy.proxy.services import Leaves, Services
 from iron_proxy.runtime.assemble import Assembly, bind_listeners, build_services
 from iron_proxy.runtime.dns_part import DNSPart, bind_dns, build_lookups, build_zone
+from iron_proxy.runtime.fleet import NewPolicy
 from iron_proxy.runtime.not_reloadable import left_as_it_was, same_address
 from iron_proxy.runtime.own_thread import Busy, OwnThread
 from iron_proxy.runtime.parts import Parts
@@ -51,6 +52,7 @@ class _Built:
     config: Config
     services: Services
     zone: Zone
+    text: bytes | None               # of the file that it is of
     ca_files: CAFiles | None
     key_digest: bytes                # of the management API
     left: tuple[Left, ...]
@@ -63,6 +65,12 @@ class _Sockets:
 
     listeners: list[Listener]
     dns: DNSPart | None
+
+    def close(self) -> None:
+        """Nothing will be served on them."""
+        dns = () if self.dns is None else (*self.dns.datagrams, *self.dns.streams)
+        for sock in (*(listener.sock for listener in self.listeners), *dns):
+            sock.close()
 
 
 class Reloader:
@@ -110,6 +118,7 @@ class Reloader:
             policy.problems.raise_if_any()
             built = await self._read(lambda: self._build(policy))
             sockets = self._bind(built)
+            await self._prepare_workers(built, sockets)
         except BaseException:
             await policy.aclose()
             raise
@@ -139,10 +148,11 @@ class Reloader:
             former=former,
             leaves=self._same_leaves(config, ca_files),
             upstream_metrics=assembly.upstream_metrics,
+            for_workers=assembly.fleet is not None,
         )
         left += () if kept is None else (kept,)
-        zone = build_zone(config.dns, services)
-        return _Built(config, services, zone, ca_files, self._key(config), left, policy.secret_variables)
+        zone, key = build_zone(config.dns, services), self._key(config)
+        return _Built(config, services, zone, policy.text, ca_files, key, left, policy.secret_variables)
 
     def _key(self, config: Config) -> bytes:
         """A variable is what it was at the start; a file may have been replaced."""
@@ -172,17 +182,36 @@ class Reloader:
             raise StartupError(f"{error} ({_NO_RIGHTS if had_rights else _BIND_ORDER})") from error
         return _Sockets(listeners, dns)
 
+    async def _prepare_workers(self, built: _Built, sockets: _Sockets) -> None:
+        fleet = self._assembly.fleet
+        if fleet is None:
+            return
+        former, services = self._assembly.services, built.services
+        keeps_leaves = services.leaves is former.leaves
+        policy = NewPolicy(built.text, services.snapshot.generation, built.ca_files is not None, keeps_leaves)
+        try:
+            await fleet.prepare(policy)
+        except BaseException:
+            sockets.close()
+            raise
+
     # --- swap -------------------------------------------------------------------------------------------------------
 
     async def _swap(self, by: str, built: _Built, sockets: _Sockets, warnings: tuple[str, ...]) -> ReloadResult:
-        parts, former_dns = self._parts, self._parts.dns
+        parts, former_dns, fleet = self._parts, self._parts.dns, self._assembly.fleet
         dns_moves = _dns_moves(self.config, built.config)
-        if sockets.dns is not None:
-            await parts.start_dns(sockets.dns)
-        self._put_in_force(built, sockets)
+        try:
+            if sockets.dns is not None:
+                await parts.start_dns(sockets.dns)
+            self._put_in_force(built, sockets)
+        except BaseException:
+            if fleet is not None:
+                fleet.abandon()
+            raise
+        workers = () if fleet is None else await fleet.commit(built.services.leaves)
         if dns_moves and former_dns is not None:
             await parts.stop_dns(former_dns)
-        result = ReloadResult("ok", built.services.snapshot.generation, (), warnings, built.left)
+        result = ReloadResult("ok", built.services.snapshot.generation, (), warnings, built.left, workers)
         self._tell(by, result)
         return result
 

@@ -329,3 +329,32 @@ async def test_what_is_left_unwritten_at_the_end_is_told(
     emitter.close()
 
     assert process_log.said("audit records could not be written")["count"] == 1
+
+
+async def test_lines_of_others_are_written_as_they_are_and_counted(
+    emitter: AuditEmitter, destination: Destination
+) -> None:
+    await emitter.pass_on(b'{"path":"/1"}\n{"path":"/2"}\n')
+
+    assert paths(destination) == ["/1", "/2"]
+    assert emitter.condition.emitted == 2
+
+
+async def test_strict_lines_of_others_wait_until_they_are_written_however_long_that_takes() -> None:
+    destination = FakeDestination()
+    destination.room = 0
+    outlet = Outlet(destination)
+    trail = Trail([Branch(outlet)], is_strict=True)
+    emitter = AuditEmitter(seed_envelope, trail.write, trail=trail)
+    emitter.start()
+    passing = asyncio.ensure_future(emitter.pass_on(b'{"path":"/1"}\n'))
+    await asyncio.sleep(0)
+    assert not passing.done()
+
+    destination.room = 1000
+    outlet._go_on()
+    await passing
+
+    assert destination.content == b'{"path":"/1"}\n'
+    assert emitter.condition.refused == 0
+    emitter.close()

@@ -132,7 +132,8 @@ def test_a_good_configuration_is_served_with_its_transforms(tmp_path: Path, serv
 
     assert serve.run(configured(tmp_path, text)) == 0
 
-    [(config, pipeline, ca_files, _, origin, asked)] = served
+    [(config, pipeline, ca_files, _, origin, asked, build_fleet)] = served
+    assert build_fleet is None
     assert config.proxy.http_listen.text == "127.0.0.1:0"
     assert pipeline.names == ["allowlist"]
     assert ca_files is None

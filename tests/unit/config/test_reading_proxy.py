@@ -147,15 +147,29 @@ def test_another_default_action_is_refused() -> None:
     assert errors == ['x:4: proxy.default_action: must be one of deny, allow; got "Allow"']
 
 
-@pytest.mark.parametrize("yaml", ["2", "auto", "0"])
-def test_several_workers_are_not_available(yaml: str) -> None:
+@pytest.mark.parametrize("yaml", ["0", "-1", "two", "257", "1.5", "1e2", "Auto"])
+def test_a_number_of_workers_that_makes_no_sense_is_refused(yaml: str) -> None:
     _, errors = read_proxy(f"  workers: {yaml}\n")
 
-    assert errors == ["x:4: proxy.workers: not available in this version; leave it out or write 1"]
+    assert errors == [f'x:4: proxy.workers: must be auto or a number from 1 to 256; got "{yaml}"']
 
 
-def test_one_worker_is_what_there_is() -> None:
-    assert read_proxy("  workers: 1\n")[1] == []
+@pytest.mark.parametrize(("yaml", "workers"), [("1", 1), ("4", 4), ("256", 256), ("auto", "auto"), ('""', 1)])
+def test_workers_are_a_number_or_as_many_as_cores(yaml: str, workers: object) -> None:
+    config, errors = read_proxy(f"  workers: {yaml}\n")
+
+    assert errors == []
+    assert config.proxy.workers == workers
+
+
+@pytest.mark.parametrize("workers", ["2", "auto"])
+def test_workers_and_interception_do_not_go_together(workers: str) -> None:
+    _, errors = read_proxy(f"  transparent: redirect\n  workers: {workers}\n")
+
+    assert errors == [
+        "x:5: proxy.workers: cannot be combined with transparent: redirect; "
+        "a worker cannot know the connections that another one has made; leave workers out"
+    ]
 
 
 def test_what_is_left_out_has_its_default() -> None:
@@ -315,3 +329,13 @@ def test_denials_may_explain_themselves(yaml: str, body: str) -> None:
 
     assert errors == []
     assert config.proxy.denial_body == body
+
+
+@pytest.mark.parametrize("key", ["user: nobody", "seccomp: true"])
+def test_workers_and_rights_that_are_given_up_do_not_go_together(key: str) -> None:
+    _, errors = read_proxy(f"  workers: 2\nprocess: {{{key}}}\n")
+
+    assert errors == [
+        f"x:4: proxy.workers: cannot be combined with process.{key.partition(':')[0]}: "
+        "the supervisor has to start processes and to bind ports later on; leave one of them out"
+    ]

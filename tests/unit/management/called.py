@@ -1,7 +1,7 @@
 """A process that the API asks, and calls of the API without a socket."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -11,6 +11,7 @@ from iron_proxy.config.addresses import ListenAddress
 from iron_proxy.config.schema import Config, ManagementConfig
 from iron_proxy.management.api import build_api
 from iron_proxy.management.control import ReloadResult
+from iron_proxy.management.live_connections import live_connections
 from iron_proxy.proxy.services import Services
 
 KEY = "k" * 20
@@ -29,10 +30,16 @@ class FakeControl:
     def key_digest(self) -> bytes:
         return hashlib.sha256(KEY.encode()).digest()
 
-    def status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, Any]:
         if self.failure is not None:
             raise self.failure
         return {"generation": 1}
+
+    async def connections(self) -> dict[str, Any]:
+        return live_connections(self.services)
+
+    def watch_workers(self, take: Callable[[bytes], None], miss: Callable[[int], None]) -> Callable[[], None] | None:
+        return None
 
     async def reload(self, by: str) -> ReloadResult:
         self.asked_by.append(by)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 
 import pytest
 from starlette.types import Message, Receive, Scope
@@ -12,7 +13,16 @@ from iron_proxy.management.app import build_app
 from iron_proxy.management.page_server import PageServer
 
 
-async def asked(path: str, method: str = "GET", *, stopping: bool = False) -> tuple[int, bytes]:
+def page(content: bytes) -> Callable[[], Awaitable[bytes]]:
+    async def render() -> bytes:
+        return content
+
+    return render
+
+
+async def asked(
+    path: str, method: str = "GET", *, stopping: bool = False, serving: bool = True
+) -> tuple[int, bytes]:
     """(status, body) of a page."""
     sent: list[Message] = []
 
@@ -33,7 +43,7 @@ async def asked(path: str, method: str = "GET", *, stopping: bool = False) -> tu
         "scheme": "http",
     }
     pages: Receive = receive
-    await build_app(lambda: b"a_total 1\n", lambda: stopping)(scope, pages, send)
+    await build_app(page(b"a_total 1\n"), lambda: stopping, lambda: serving)(scope, pages, send)
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
@@ -66,7 +76,7 @@ async def test_there_is_no_other_page(path: str) -> None:
 async def test_the_server_answers_on_its_socket_and_leaves_signals_alone() -> None:
     before = signal.getsignal(signal.SIGTERM)
     sock = bind_tcp("127.0.0.1", 0, "metrics.listen")
-    server = PageServer(sock, build_app(lambda: b"", lambda: False))
+    server = PageServer(sock, build_app(page(b""), lambda: False))
     running = asyncio.get_running_loop().create_task(server.run_pages())
     while not server.started:
         await asyncio.sleep(0)
@@ -86,3 +96,8 @@ async def test_the_server_answers_on_its_socket_and_leaves_signals_alone() -> No
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b"\r\n\r\nOK")
     assert b"\r\nserver:" not in answer.lower()
+
+
+async def test_without_workers_nothing_is_healthy() -> None:
+    assert await asked("/healthz", serving=False) == (503, b"no worker serves")
+    assert await asked("/healthz", serving=False, stopping=True) == (503, b"stopping")

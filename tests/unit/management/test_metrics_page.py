@@ -9,7 +9,8 @@ from iron_proxy.audit.otlp_queue import ExportCondition
 from iron_proxy.audit.outcome import ClientGone, Rejected
 from iron_proxy.audit.record import EventRecord
 from iron_proxy.inspection.secret_ages import FetchedSecret
-from iron_proxy.management.metrics_page import MAX_SECRETS, MetricsPage, Readings
+from iron_proxy.management.metrics_page import MAX_SECRETS, MetricsPage
+from iron_proxy.management.readings import Readings
 from iron_proxy.management.request_metrics import RequestMetrics
 from iron_proxy.management.upstream_metrics import UpstreamMetrics
 from iron_proxy.secret_sources.source import Fetches

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import UNSET
 from tests.unit.audit.records import record_of
@@ -13,6 +14,7 @@ from iron_proxy.management.request_metrics import (
     MAX_REFUSERS,
     MAX_RULES,
     OTHER,
+    Counts,
     Histogram,
     RequestMetrics,
 )
@@ -114,3 +116,36 @@ def test_rules_and_refusers_beyond_the_bound_share_a_series() -> None:
     assert metrics.requests[("allow", UNSET, 2)] == 10
     assert len(metrics.refusals) == MAX_REFUSERS + 1
     assert metrics.refusals[OTHER] == MAX_RULES + 10 - MAX_REFUSERS
+
+
+def test_what_several_processes_have_counted_is_added_up() -> None:
+    one = RequestMetrics()
+    for record in (
+        admitted(),
+        record_of(Rejected(403, "no", "allowlist")),
+        EventRecord(time="t", level="INFO", event="dns", action="allow"),
+    ):
+        one.take(record)
+    sent = msgspec.msgpack.decode(msgspec.msgpack.encode(one.counts()), type=Counts)
+    total = RequestMetrics()
+
+    total.add(sent)
+    total.add(sent)
+
+    assert total.requests == {("allow", "domains[0]", 2): 2, ("reject", UNSET, 4): 2}
+    assert (total.refusals, total.events) == ({"allowlist": 2}, {("dns", "allow"): 2})
+    assert sum(total.durations.counts) == 4
+    assert total.durations.total == 2 * one.durations.total
+    assert sum(total.transform_durations.counts) == 4
+
+
+def test_together_they_make_no_more_series_than_one() -> None:
+    total = RequestMetrics()
+    for process in range(3):
+        one = RequestMetrics()
+        for number in range(MAX_RULES):
+            one.take(admitted(f"rule {process} {number}"))
+        total.add(one.counts())
+
+    assert len(total.requests) == MAX_RULES + 1
+    assert sum(total.requests.values()) == 3 * MAX_RULES

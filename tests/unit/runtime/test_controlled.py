@@ -22,7 +22,7 @@ async def test_status_tells_what_runs(process_log: LogLines) -> None:
     reloader = Reloader(Source(Origin("f", {}), EVERYTHING, None, b"digest"), assembly, lifecycle._parts)
     control: Control = ControlledProcess(assembly, lifecycle._parts, reloader, "f")
 
-    told = json.loads(json.dumps(control.status()))
+    told = json.loads(json.dumps(await control.status()))
     lifecycle.request_stop()
     await running
 

@@ -6,7 +6,8 @@ from iron_proxy.audit.otlp_queue import ExportQueue
 from iron_proxy.pipeline.pipeline import Pipeline
 from iron_proxy.runtime.assemble import assemble
 from iron_proxy.runtime.exports import Exports
-from iron_proxy.runtime.metrics_part import metrics_page, readings_of
+from iron_proxy.runtime.metrics_part import metrics_page
+from iron_proxy.runtime.standing import readings_of
 from iron_proxy.upstream.measured_pool import MeasuredPool
 from iron_proxy.upstream.pool import Pool
 

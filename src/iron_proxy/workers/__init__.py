@@ -1,0 +1,1 @@
+"""Several processes on the same ports, and the supervisor that starts them and serves all there is one of."""
