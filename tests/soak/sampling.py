@@ -31,7 +31,7 @@ ALLOWED_GROWTH = {
 }
 # What takes minutes to settle is judged by these bounds only in a run that goes on for so long.
 LONG_RUN = 600.0
-# A short run ends while caches of names (4,096 each) and the pool of idle connections still fill: 12 MiB were seen in 100 s.
+# A short run ends while caches of names (4,096 each) and the idle connections still fill: 12 MiB were seen in 100 s.
 SHORT_RUN_RESIDENT = Allowed(20.0, 0.0, "MiB", "a minute is too short to tell more than the worst")
 # Other programs of a machine take turns with a short run, which is why it has no latency to judge.
 ALLOWED_LATENCY = Allowed(5.0, 0.5, "ms", "other programs of the machine come and go")
