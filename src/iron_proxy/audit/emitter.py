@@ -81,7 +81,7 @@ class AuditEmitter:
         self._settle()
         self._take(record)                         # now: what it shares with the other one may still change
         for sink in self._opening_sinks:
-            _give(sink, record)
+            _give(sink, (record,))
         if not self._scheduled:
             self._schedule()
 
@@ -104,8 +104,7 @@ class AuditEmitter:
         for record in records:
             self._take(record)
         for sink in self._sinks:
-            for record in records:
-                _give(sink, record)
+            _give(sink, records)
 
     def _take(self, record: Record) -> None:
         line = self._envelope(record)
@@ -126,7 +125,7 @@ class AuditEmitter:
         if report is not None:
             self.lost = 0
             for sink in self._sinks:
-                _give(sink, report)
+                _give(sink, (report,))
 
     async def pass_on(self, lines: bytes) -> None:
         """
@@ -217,11 +216,12 @@ class AuditEmitter:
         )
 
 
-def _give(sink: Sink, record: Record) -> None:
-    try:
-        sink(record)
-    except Exception as error:  # noqa: BLE001 - whoever listens must not cost a request its answer
-        _log.error("audit subscriber failed", extra={"fields": {"error": type(error).__name__}})
+def _give(sink: Sink, records: Iterable[Record]) -> None:
+    for record in records:
+        try:
+            sink(record)
+        except Exception as error:  # noqa: BLE001 - whoever listens must not cost a request its answer
+            _log.error("audit subscriber failed", extra={"fields": {"error": type(error).__name__}})
 
 
 def write_to(descriptor: int) -> Write:
