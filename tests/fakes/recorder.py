@@ -6,7 +6,7 @@ An origin that remembers every byte it was sent, and answers by the path it is a
     /raw/NAME     `raw_replies[NAME]`, as is     /sse         ten events; `sent_at` holds when each was sent
     /upload       length and SHA-256 of the body /ws          an upgrade, then every byte back
     /slow         no answer at all               /hold/NAME   the answer's first half; the rest on `release(NAME)`
-    /late/NAME    nothing before `release(NAME)`
+    /withheld/NAME  nothing before `release(NAME)`
 
 Its HTTP is its own few lines: what the proxy sends must not be judged by the proxy's parser.
 """
@@ -111,7 +111,7 @@ class Recorder:
         self._server.close()
 
     def release(self, name: str) -> None:
-        """Let `/hold/NAME` or `/late/NAME` go on; from any thread."""
+        """Let `/hold/NAME` or `/withheld/NAME` go on; from any thread."""
         self._loop.call_soon_threadsafe(self._held.setdefault(name, asyncio.Event()).set)
 
     def note(self, request: SeenRequest) -> None:
@@ -229,9 +229,9 @@ class _Conversation:
                 await self._send_big(int(rest), chunked=word == "chunked")
             case "hold":
                 await self._send_held(rest)
-            case "late":
+            case "withheld":
                 await self._recorder._held.setdefault(rest, asyncio.Event()).wait()
-                self._send(200, b"late\n")
+                self._send(200, b"ok\n")
             case "echo":
                 self._send(200, request.head + request.raw_body)
             case "upload":

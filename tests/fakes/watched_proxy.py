@@ -23,7 +23,9 @@ from iron_proxy.config.schema import Config
 from iron_proxy.listeners.binding import bind_tcp
 from iron_proxy.management.api import build_api
 from iron_proxy.management.control import Control
+from iron_proxy.management.live_connections import live_connections
 from iron_proxy.management.page_server import PageServer
+from iron_proxy.proxy.services import Services
 from iron_proxy.proxy.sight import Sight
 
 KEY = "a key of some length that tests use"
@@ -116,7 +118,7 @@ class WatchedProxy:
             self._config, management=replace(self._config.management, listen=ListenAddress("127.0.0.1", self._port, ""))
         )
         control = SimpleNamespace(
-            services=services, config=config, status=self._told_status, connections=self._no_connections,
+            services=services, config=config, status=self._told_status, connections=self._told_connections,
             watch_workers=lambda take, miss: None, key_digest=lambda: hashlib.sha256(KEY.encode()).digest(),
         )  # fmt: skip
         return cast(Control, control)
@@ -124,5 +126,5 @@ class WatchedProxy:
     async def _told_status(self) -> dict[str, Any]:
         return self._status
 
-    async def _no_connections(self) -> dict[str, Any]:
-        return {"total": 0, "connections": []}
+    async def _told_connections(self) -> dict[str, Any]:
+        return live_connections(cast(Services, _Services(self)))
