@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from iron_proxy.dns.token_buckets import TokenBuckets, client_key
+from iron_proxy.dns.token_buckets import TokenBuckets
+from iron_proxy.messages.client_key import client_key
 
 # "empty", "intercept" and "static" are reported on request only.
 Word = Literal["passthrough", "refused", "malformed", "dropped", "empty", "intercept", "static"]

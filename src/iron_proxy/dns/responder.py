@@ -20,8 +20,8 @@ from iron_proxy.dns.event_flow import DNSEvent, EventFlow, OnEvent, Word
 from iron_proxy.dns.forwarding import Forwarded
 from iron_proxy.dns.lookup_limits import LookupLimits
 from iron_proxy.dns.messages import EMPTY, RCODE_NAMES, Query, Unanswerable, parse_query, serialize_response
-from iron_proxy.dns.token_buckets import client_key
 from iron_proxy.errors import IronProxyError
+from iron_proxy.messages.client_key import client_key
 
 logger = logging.getLogger("iron_proxy.dns")
 

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from iron_proxy.dns import messages
 from iron_proxy.dns.responder import Address, PendingAnswer, Responder
-from iron_proxy.dns.token_buckets import client_key
+from iron_proxy.messages.client_key import client_key
 
 # Stub resolvers turn to TCP only when an answer was truncated, and close after it; each connection is a descriptor.
 MAX_STREAMS: Final = 128

@@ -5,10 +5,8 @@ How much one client may have of what costs others: lookups, and lines in the aud
 be forged over UDP, so the number of buckets is bounded too.
 """
 
-import ipaddress
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 # Clients with a bucket of their own; those beyond share one. Some 200 KiB when it is full.
@@ -60,17 +58,3 @@ class TokenBuckets:
 
     def _level(self, bucket: _Bucket, now: float) -> float:
         return min(self._burst, bucket.tokens + (now - bucket.at) * self._per_second)
-
-
-@lru_cache(maxsize=4096)
-def client_key(host: str) -> str:
-    """Who counts as one client: an IPv4 address, or the /64 of an IPv6 address, whose owner has all the others."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if address.version == 4:
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Address(int(address) >> 64 << 64))

@@ -1,8 +1,7 @@
 """How much each client has left."""
 
-import pytest
 
-from iron_proxy.dns.token_buckets import TokenBuckets, client_key
+from iron_proxy.dns.token_buckets import TokenBuckets
 
 
 class Clock:
@@ -53,18 +52,3 @@ def test_a_client_that_has_been_quiet_makes_room() -> None:
     clock.now += 3.0
     assert taken(buckets, "c") == 3
     assert taken(buckets, "d") == 3
-
-
-@pytest.mark.parametrize(
-    ("host", "key"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::"),
-        ("fe80::1%eth0", "fe80::"),
-        ("", ""),
-    ],
-)
-def test_who_counts_as_one_client(host: str, key: str) -> None:
-    assert client_key(host) == key
