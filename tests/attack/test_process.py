@@ -87,27 +87,6 @@ def test_os_07_nothing_is_imported_from_the_working_directory(
     assert not (tmp_path / "canary").exists()
 
 
-@pytest.mark.slow
-def test_dos_01_a_head_that_trickles_is_given_up_after_ten_seconds(proxy: RunningProxy) -> None:
-    address = proxy.addresses["http"]
-    trickling = [connect(address) for _ in range(100)]
-    proxy.started += len(trickling)
-    started = monotonic()
-    for sock in trickling:
-        sock.sendall(b"GET / HT")
-    slowest = max(_timed(proxy) for _ in range(20))
-    answers = []
-    for sock in trickling:
-        sock.settimeout(14)
-        answers.append(sock.recv(1000))
-        sock.close()
-    elapsed = monotonic() - started
-
-    assert slowest < 1.0
-    assert 9.0 < elapsed < 14.0
-    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
-
-
 def _timed(proxy: RunningProxy) -> float:
     started = monotonic()
     assert proxy.ask(Way.HTTP).status == 200

@@ -7,15 +7,7 @@ from tests.fakes.transforms import FakeAllowlist
 from tests.unit.proxy.http2_served import Http2Caller, Http2Served
 from tests.wire.http2_frames import GET, OPENING, POST, block, data, frame, headers, settings
 
-from iron_proxy.proxy import timeouts
-
 HEAD = headers(1, GET)
-
-
-@pytest.fixture(autouse=True)
-def deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A head's is short, all others are long."""
-    monkeypatch.setattr(timeouts, "REQUEST_HEAD", 0.3)
 
 
 async def trickle(caller: Http2Caller, wire: bytes) -> None:
@@ -39,6 +31,7 @@ async def trickle(caller: Http2Caller, wire: bytes) -> None:
 )
 async def test_what_trickles_ends_the_connection(at_once: bytes, slowly: bytes) -> None:
     async with Http2Served(FakeAllowlist("ok.test")) as proxy:
+        proxy.limit(request_head=0.3)             # all other deadlines are long
         caller = proxy.call(greets=False)
         caller.stream.write_nowait(at_once)
         sending = asyncio.ensure_future(trickle(caller, slowly))
@@ -54,6 +47,7 @@ async def test_what_trickles_ends_the_connection(at_once: bytes, slowly: bytes) 
 
 async def test_a_body_may_come_slowly() -> None:
     async with Http2Served(FakeAllowlist("ok.test")) as proxy:
+        proxy.limit(request_head=0.3)             # all other deadlines are long
         caller = proxy.call(greets=False)
         body = data(1, b"1234567890123456789", end=True)
         caller.stream.write_nowait(OPENING + headers(1, POST, end=False) + body[:9])
@@ -65,6 +59,7 @@ async def test_a_body_may_come_slowly() -> None:
 async def test_heads_that_come_one_behind_the_other_are_no_trickle() -> None:
     """Each read ends within a head, but never within the same."""
     async with Http2Served(FakeAllowlist("ok.test")) as proxy:
+        proxy.limit(request_head=0.3)             # all other deadlines are long
         caller = proxy.call(greets=False)
         wire = OPENING + b"".join(headers(stream, GET) for stream in range(1, 41, 2))
         for start in range(0, len(wire) - len(HEAD), len(HEAD)):

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from tests.fakes.memory_stream import MemoryStream, MemoryStreamPair
 
+from iron_proxy.config.schema import LimitsConfig
 from iron_proxy.errors import BadHandshake
 from iron_proxy.pipeline.pipeline import Pipeline
-from iron_proxy.proxy import client_tls, socks5_tunnel, timeouts
+from iron_proxy.proxy import client_tls, socks5_tunnel
 from iron_proxy.proxy.snapshot import Snapshot
 
 
@@ -31,19 +32,20 @@ async def ends_early(opening: Any, sender: MemoryStream, data: bytes) -> bool:
         sending.cancel()
 
 
-async def test_a_client_hello_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "TLS_HANDSHAKE", 0.1)
+async def test_a_client_hello_that_trickles_is_given_up() -> None:
     async with MemoryStreamPair() as pair:
-        opening = client_tls._read_client_hello(pair.right)  # type: ignore[arg-type]  # the fake in a stream's place
+        opening = client_tls._read_client_hello(pair.right, 0.1)  # type: ignore[arg-type]  # the fake in a stream's place
 
         assert await ends_early(opening, pair.left, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500))
 
 
-async def test_a_socks_handshake_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "REQUEST_HEAD", 0.1)
+async def test_a_socks_handshake_that_trickles_is_given_up() -> None:
     async with MemoryStreamPair() as pair:
         snapshot = Snapshot(Pipeline([]))
-        services = SimpleNamespace(opening=lambda stream: nullcontext(), in_use=nullcontext, snapshot=snapshot)
+        services = SimpleNamespace(
+            opening=lambda stream: nullcontext(), in_use=nullcontext, snapshot=snapshot,
+            limits=LimitsConfig(request_head=0.1),
+        )  # fmt: skip
         client: Any = SimpleNamespace(stream=pair.right, services=services, client_name="")
 
         assert await ends_early(socks5_tunnel.open_tunnel(client), pair.left, b"\x05\xff" + bytes(255))

@@ -217,7 +217,6 @@ def test_all_problems_are_told_in_one_run() -> None:
         "mcp: {servers: []}",
         "mcp_gateway: {listen: a}",
         "postgres: {listen: a}",
-        "limits: {}",
     ],
 )
 def test_what_a_later_version_serves_is_refused_and_not_ignored(yaml: str) -> None:

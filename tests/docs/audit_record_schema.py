@@ -69,6 +69,14 @@ class ReloadFields(TypedDict):
     not_reloaded: NotRequired[list[str]]
 
 
+class LimitFields(TypedDict):
+    """What only connections that a limit left no room for have."""
+
+    name: str
+    value: int
+    refused: int
+
+
 class AuditFields(TypedDict, total=False):
     """What only an event of the log itself has."""
 
@@ -88,6 +96,7 @@ NESTED = {
     "body_capture": BodyCaptureFields,
     "dns": DNSFields,
     "reload": ReloadFields,
+    "limit": LimitFields,
     "audit": AuditFields,
 }
 CHOICES = {

@@ -14,6 +14,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Self, cast
 
 from tests.fakes.memory_stream import MemoryStream, MemoryStreamPair
@@ -184,6 +185,10 @@ class Served:
         for end in ends:
             if isinstance(end, Exception):
                 raise end
+
+    def limit(self, **limits: float) -> None:
+        """Other `limits` for what begins from now on."""
+        self.services.limits = replace(self.services.limits, **limits)  # type: ignore[arg-type]  # no count is a float
 
     @property
     def upstreams(self) -> list[FarEnd]:

@@ -58,7 +58,8 @@ class EventRecord(Struct, kw_only=True):
     time: str
     level: str
     msg: str = "event"
-    event: str                # "handshake", "tunnel", "connection", "dns", "reload", "audit", "worker", "jail"
+    # "handshake", "tunnel", "connection", "limit", "dns", "reload", "audit", "worker", "jail"
+    event: str
     action: str
     reason: Optional = UNSET
     remote_addr: str = ""
@@ -68,6 +69,7 @@ class EventRecord(Struct, kw_only=True):
     duration_ms: UnsetType | float = UNSET      # of what took its time
     dns: UnsetType | dict[str, Any] = UNSET     # what only this kind of event has, under the event's name
     reload: UnsetType | dict[str, Any] = UNSET
+    limit: UnsetType | dict[str, Any] = UNSET
     audit: UnsetType | dict[str, Any] = UNSET
     worker: UnsetType | dict[str, Any] = UNSET
 

@@ -48,6 +48,7 @@ def run(arguments: list[str]) -> int:
 def _findings(path: str, *, reads_files: bool) -> "Findings":
     from iron_proxy.inspection.examination import examine, note_sentences
     from iron_proxy.inspection.findings import Findings
+    from iron_proxy.runtime.open_files import reachable_open_files
 
     try:
         policy = read_policy(path)
@@ -55,7 +56,11 @@ def _findings(path: str, *, reads_files: bool) -> "Findings":
         findings = Findings(path)
         note_sentences("IP001", error.problems, findings, path)
         return findings
-    return examine(policy.config, policy.problems, policy.pipeline, reads_files=reads_files)
+    # Without files it is another machine that will serve, and nobody knows how many descriptors it has.
+    descriptors = reachable_open_files() if reads_files else None
+    return examine(
+        policy.config, policy.problems, policy.pipeline, reads_files=reads_files, descriptors=descriptors
+    )
 
 
 def _print(findings: "Findings") -> None:

@@ -104,6 +104,7 @@ def _serve(
     from iron_proxy.runtime.audit_part import standard_error
     from iron_proxy.runtime.hardening import harden_process, harden_server
     from iron_proxy.runtime.last_wall import LAST_WALL
+    from iron_proxy.runtime.open_files import raise_open_files
     from iron_proxy.runtime.policy_reading import Origin
     from iron_proxy.runtime.process_log import report, start_logging
     from iron_proxy.runtime.serving import serve_until_signal
@@ -112,6 +113,7 @@ def _serve(
 
     harden_process()
     harden_server()
+    raise_open_files()
     environment = take_environment()
     variables = SecretVariables(environment)
     start_logging(config.log.level, LAST_WALL.before(standard_error().put_beside))

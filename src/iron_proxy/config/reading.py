@@ -14,6 +14,7 @@ from iron_proxy.config.environment import apply_environment
 from iron_proxy.config.reading_audit import read_audit
 from iron_proxy.config.reading_clients import read_clients
 from iron_proxy.config.reading_dns import read_dns
+from iron_proxy.config.reading_limits import read_limits
 from iron_proxy.config.reading_proxy import read_proxy
 from iron_proxy.config.reading_tls import read_tls
 from iron_proxy.config.section import Section
@@ -24,9 +25,8 @@ NOT_AVAILABLE = (
     "mcp",
     "mcp_gateway",
     "postgres",
-    "limits",
 )
-_BLOCKS = ("dns", "proxy", "tls", "metrics", "management", "log", "audit", "process")
+_BLOCKS = ("dns", "proxy", "tls", "metrics", "management", "log", "audit", "process", "limits")
 _LEVELS = ("debug", "info", "warn", "error")
 
 
@@ -51,6 +51,7 @@ def read_config(root: Section, environment: Mapping[str, str], *, in_session: bo
         log=_read_log(blocks["log"]),
         audit=read_audit(blocks["audit"], in_session=in_session),
         process=_read_process(blocks["process"]),
+        limits=read_limits(blocks["limits"]),
     )
     if root.has("upstream_tls"):
         root.problem("upstream_tls", 'unknown key at the top (it stands under "proxy": proxy.upstream_tls)')

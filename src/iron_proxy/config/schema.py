@@ -34,6 +34,30 @@ DEFAULT_LEAF_CERT_EXPIRY_HOURS: Final = 72
 MAX_LEAF_CERT_EXPIRY_HOURS: Final = 876_000
 # Long enough for a chat that nobody types in, short enough that a client that vanished without a word is let go.
 DEFAULT_WEBSOCKET_IDLE_TIMEOUT: Final = 3600.0
+# A handshake is two round trips; ten seconds serve the slowest honest link and cost an attacker a new connection each.
+DEFAULT_TLS_HANDSHAKE: Final = 10.0
+# From a head's first byte to its last. Longer only serves those who hold connections open by trickling bytes.
+DEFAULT_REQUEST_HEAD: Final = 10.0
+# A client that connects and says nothing at all. Browsers connect ahead of their first request.
+DEFAULT_FIRST_BYTE: Final = 60.0
+# Between two requests of a kept connection. Clients' pools keep theirs for 60 to 120 s; ours should not be the first
+# to close.
+DEFAULT_IDLE: Final = 120.0
+# Between two pieces of a request body. Bidirectional streams pause while a person thinks.
+DEFAULT_REQUEST_BODY_IDLE: Final = 300.0
+# Parity: upstream has none. A model may think between two tokens for minutes; ten of them mean it is dead.
+DEFAULT_RESPONSE_BODY_IDLE: Final = 600.0
+# Whoever takes nothing of what we send for this long has stopped reading, client or upstream.
+DEFAULT_WRITE: Final = 120.0
+# Parity: upstream gives up connecting after 30 s. Several addresses share it, and so does a proxy's handshake.
+DEFAULT_CONNECT: Final = 30.0
+# TLS that is passed through and on which neither side says anything. Peers that mean to stay ping more often than this.
+DEFAULT_TUNNEL_IDLE: Final = 3600.0
+# Browsers and load generators open up to 100 at once, and RFC 9113 section 6.5.2 recommends no fewer.
+DEFAULT_HTTP2_STREAMS: Final = 100
+# As many as a client may take back at once (`protocols/http2/limits.py: RESETS`): with more, an honest client that
+# cancels all that it has asked for would look like an attack.
+MAX_HTTP2_STREAMS: Final = 200
 # A program's start asks for tens of names, and answers are kept; a tunnel through DNS needs hundreds of new names a
 # minute to carry some kilobytes.
 DEFAULT_LOOKUPS_PER_MINUTE: Final = 300
@@ -244,6 +268,29 @@ class ProcessConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """`limits:`. Times in seconds. Numbers that are None follow from the descriptors that the process may open."""
+
+    # Towards clients; `tls_handshake` and `write` count for upstreams as well.
+    tls_handshake: float = DEFAULT_TLS_HANDSHAKE
+    request_head: float = DEFAULT_REQUEST_HEAD
+    first_byte: float = DEFAULT_FIRST_BYTE
+    idle: float = DEFAULT_IDLE
+    request_body_idle: float = DEFAULT_REQUEST_BODY_IDLE
+    write: float = DEFAULT_WRITE
+    # Towards upstreams.
+    connect: float = DEFAULT_CONNECT
+    response_body_idle: float = DEFAULT_RESPONSE_BODY_IDLE
+    tunnel_idle: float = DEFAULT_TUNNEL_IDLE
+    connections: int | None = None
+    connections_per_client: int | None = None
+    http2_streams: int = DEFAULT_HTTP2_STREAMS
+
+
+DEFAULT_LIMITS: Final = LimitsConfig()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration, checked."""
 
@@ -257,3 +304,4 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
     process: ProcessConfig = field(default_factory=ProcessConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)

@@ -11,6 +11,7 @@ from iron_proxy.config.problems import Problems
 from iron_proxy.config.schema import Config
 from iron_proxy.inspection.ca_checks import check_ca
 from iron_proxy.inspection.findings import Findings
+from iron_proxy.inspection.limit_checks import check_limits
 from iron_proxy.inspection.listener_checks import check_listeners
 from iron_proxy.inspection.policy import Policy
 from iron_proxy.inspection.process_checks import check_process
@@ -22,11 +23,19 @@ from iron_proxy.pipeline.pipeline import Pipeline
 _PLACE = re.compile(r"(?::(?P<line>[0-9]+))?: (?:(?P<key>[\w.\[\]<-]+): )?(?P<message>.*)", re.DOTALL)
 
 
-def examine(config: Config, problems: Problems, pipeline: Pipeline, *, reads_files: bool = True) -> Findings:
+def examine(
+    config: Config,
+    problems: Problems,
+    pipeline: Pipeline,
+    *,
+    reads_files: bool = True,
+    descriptors: int | None = None,
+) -> Findings:
     """
     The findings about one configuration; with errors among them nothing else is looked at.
 
-    `reads_files`: whether the CA's files are there to be read.
+    `reads_files`: whether the CA's files are there to be read. `descriptors`: how many a process may have open where
+    this configuration will be served, None where nobody knows.
     """
     findings = Findings(problems.source)
     note_sentences("IP001", problems.errors, findings, problems.source)
@@ -38,6 +47,8 @@ def examine(config: Config, problems: Problems, pipeline: Pipeline, *, reads_fil
     check_secrets(policy, findings)
     check_listeners(config, findings)
     check_process(config, findings)
+    if descriptors is not None:
+        check_limits(config, descriptors, findings)
     if reads_files:
         check_ca(config, findings)
     return findings

@@ -147,6 +147,16 @@ CHECKS: dict[str, Check] = {
             "IP501", "user that the proxy cannot become", "A start on this machine fails.",
             "Mend what the sentence names.", "error",
         ),
+        Check(
+            "IP601", "more connections than open files",
+            "Each connection takes two descriptors, with the one to its upstream; without them requests fail.",
+            "Lower limits.connections, or raise the limit of open files (ulimit -n, LimitNOFILE).",
+        ),
+        Check(
+            "IP602", "share of all connections",
+            "One client can take all of them, and then no other is served.",
+            "Set limits.connections_per_client below limits.connections, or leave it out for three quarters.",
+        ),
     )
 }  # fmt: skip
 

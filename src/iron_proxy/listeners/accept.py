@@ -8,8 +8,11 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from iron_proxy.listeners.binding import BACKLOG
+from iron_proxy.listeners.connection_counts import ConnectionCounts
+from iron_proxy.messages.client_key import client_key_of_peer
 from iron_proxy.streams.socket_stream import SocketStream
 
 Serve = Callable[[SocketStream], Awaitable[None]]
@@ -18,12 +21,17 @@ _log = logging.getLogger("iron_proxy.listeners")
 
 
 class Listener:
-    """One listening socket. `run` returns once `stop_accepting` was called and every connection has ended."""
+    """
+    One listening socket. `run` returns once `stop_accepting` was called and every connection has ended.
 
-    def __init__(self, name: str, sock: socket.socket, serve: Serve) -> None:
+    `counts`, which it shares with other listeners, say which connections there is no room for: they are reset at once.
+    """
+
+    def __init__(self, name: str, sock: socket.socket, serve: Serve, counts: ConnectionCounts) -> None:
         self.name = name
         self.sock = sock
         self._serve = serve
+        self._counts = counts
         self._stopped = asyncio.Event()
         self.ended = asyncio.Event()             # not accepting any more, and no connection left
         self._connections: set[asyncio.Task[None]] = set()
@@ -33,6 +41,7 @@ class Listener:
         try:
             await self._accept()
         finally:
+            self._counts.tell_refused()          # the timer may not come any more
             self.ended.set()
 
     async def _accept(self) -> None:
@@ -42,6 +51,12 @@ class Listener:
                 if self._stopped.is_set():       # accepted in the very turn in which we stopped
                     stream.abort()
                     return
+                client = client_key_of_peer(stream.peer)
+                if not self._counts.enter(client):
+                    stream.abort()
+                    return
+                # Not at the end of its task: what is sent behind that still holds a descriptor.
+                stream.lost = partial(self._counts.leave, client)
                 task = connections.create_task(self._serve_safely(stream), name=f"{self.name} {stream.peer}")
                 self._connections.add(task)
                 task.add_done_callback(self._connections.discard)

@@ -5,7 +5,6 @@ from contextlib import suppress
 from iron_proxy.audit.record import EventRecord, timestamp
 from iron_proxy.errors import BadHandshake
 from iron_proxy.messages.authority import Target
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.client_tls import PlainTextOnTLS, serve_tls
 from iron_proxy.proxy.services import Services
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
@@ -30,7 +29,7 @@ class HTTPSListener:
             services.audit.emit(refused_handshake(stream, str(error)))
             if isinstance(error, PlainTextOnTLS):
                 with suppress(StreamReset, StreamTimeout):       # a client that has left needs no explanation
-                    await stream.write(_PLAIN_HTTP, timeouts.WRITE)
+                    await stream.write(_PLAIN_HTTP, services.newest.limits.write)
 
 
 def refused_handshake(

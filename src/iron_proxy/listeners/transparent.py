@@ -14,7 +14,6 @@ from iron_proxy.listeners.accept import Serve
 from iron_proxy.listeners.https import refused_handshake
 from iron_proxy.messages.authority import Target
 from iron_proxy.protocols.first_byte import InnerProtocol, detect_inner_protocol
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.client_tls import serve_tls
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.handler import handle
@@ -90,7 +89,7 @@ class TransparentListener:
     async def _first_bytes(self, stream: SocketStream) -> bytes:
         try:
             with self._services.opening(stream):
-                return await stream.read(timeouts.FIRST_BYTE)
+                return await stream.read(self._services.newest.limits.first_byte)
         except StreamTimeout as error:
             reason = "the client sent nothing: protocols in which the server speaks first are not served"
             raise BadHandshake(reason) from error

@@ -4,7 +4,7 @@ from iron_proxy.errors import BadHandshake
 from iron_proxy.listeners.https import refused_handshake
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.first_byte import TunnelProtocol, detect_tunnel_protocol
-from iron_proxy.proxy import socks5_tunnel, timeouts
+from iron_proxy.proxy import socks5_tunnel
 from iron_proxy.proxy.connect_tunnel import ConnectHandler
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.inner_protocol import serve_inside
@@ -35,7 +35,7 @@ class TunnelListener:
     async def _open(self, stream: SocketStream, client: ClientConnection) -> Tunnel | None:
         try:
             with self._services.opening(stream):
-                first = await stream.read(timeouts.FIRST_BYTE)
+                first = await stream.read(client.services.limits.first_byte)
         except (StreamReset, StreamTimeout):
             return None
         if not first:

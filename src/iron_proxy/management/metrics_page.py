@@ -83,6 +83,7 @@ class MetricsPage(Collector):
         yield _requests(counted)
         yield _labelled("refusals", "Requests that were refused, by what refused them.", "by", counted.refusals)
         yield _events(counted)
+        yield _labelled("limit_refusals", "Connections that a limit left no room for.", "limit", counted.limits)
         yield _labelled("notes", "Requests on which a transform noted this.", "note", counted.notes)
         yield _histogram("request_duration", "From the request's head to the end of its response.", counted.durations)
         yield _histogram("transform_duration", "All transforms of a request together.", counted.transform_durations)

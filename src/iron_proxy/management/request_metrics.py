@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from iron_proxy.audit.record import Record, RequestRecord
+from iron_proxy.audit.record import EventRecord, Record, RequestRecord
 
 # Upper bounds in milliseconds: from a denial's tenths of one to the slowest honest response.
 DURATION_BOUNDS: Final = (1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1e3, 2.5e3, 5e3, 1e4, 3e4, 6e4)
@@ -82,6 +82,7 @@ class RequestMetrics:
         self.requests: dict[tuple[str, Any, int], int] = {}      # action, rule or UNSET, status class
         self.refusals: dict[str, int] = {}
         self.events: dict[tuple[str, str], int] = {}             # event, action
+        self.limits: dict[str, int] = {}                         # what was refused, by the limit's key
         self.notes = dict.fromkeys(NOTES, 0)
         self.durations = Histogram(DURATION_BOUNDS)
         self.transform_durations = Histogram(TRANSFORM_BOUNDS)
@@ -91,8 +92,7 @@ class RequestMetrics:
     def take(self, record: Record) -> None:
         """Count one record. It takes well under a microsecond: every request pays for it."""
         if type(record) is not RequestRecord:
-            key = record.event, record.action    # type: ignore[union-attr]  # the other kind
-            self.events[key] = self.events.get(key, 0) + 1
+            self._take_event(record)             # type: ignore[arg-type]  # the other kind
             return
         counted = record.action, record.rule, record.status_code // 100
         try:
@@ -130,6 +130,13 @@ class RequestMetrics:
                 rule = UNSET
         key = action, rule, status_class
         self.requests[key] = self.requests.get(key, 0) + count
+
+    def _take_event(self, record: EventRecord) -> None:
+        key = record.event, record.action
+        self.events[key] = self.events.get(key, 0) + 1
+        if record.limit is not UNSET:            # stands for many: `connection_counts.py` sums them
+            name = record.limit["name"]
+            self.limits[name] = self.limits.get(name, 0) + record.limit["refused"]
 
     def _count_refusal(self, by: str, count: int = 1) -> None:
         if by not in self.refusals and len(self.refusals) >= MAX_REFUSERS:

@@ -11,7 +11,6 @@ from iron_proxy.errors import BadHandshake, BadRequest, IronProxyError
 from iron_proxy.messages.authority import Target, parse_host
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.client_hello import ClientHello, ClientHelloParser
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.connection import ClientConnection, client_name
 from iron_proxy.proxy.handler import handle
 from iron_proxy.proxy.http2_connection import Http2ClientConnection
@@ -89,7 +88,7 @@ async def accept_tls(
             raise BadHandshake("no certificate could be made for the name") from error
     tls = TLSStream(stream, context, server_side=True)
     try:
-        await tls.handshake(timeouts.TLS_HANDSHAKE)
+        await tls.handshake(services.limits.tls_handshake)
     except TLSError as error:
         raise BadHandshake(f"the client's TLS handshake failed: {error.reason}") from error
     except (StreamReset, StreamTimeout) as error:
@@ -101,12 +100,12 @@ async def accept_tls(
 async def read_client_hello(stream: SocketStream, services: Services) -> ClientHello:
     """The ClientHello, whose bytes then stand unread in the stream again. Raises BadHandshake."""
     with services.opening(stream):
-        return await _read_client_hello(stream)
+        return await _read_client_hello(stream, services.newest.limits.tls_handshake)
 
 
-async def _read_client_hello(stream: SocketStream) -> ClientHello:
+async def _read_client_hello(stream: SocketStream, timeout: float) -> ClientHello:
     parser = ClientHelloParser()
-    deadline = monotonic() + timeouts.TLS_HANDSHAKE      # for all of it: a trickle does not stretch it
+    deadline = monotonic() + timeout      # for all of it: a trickle does not stretch it
     while True:
         try:
             data = await stream.read(max(0.0, deadline - monotonic()))

@@ -48,6 +48,7 @@ class ClientConnection:
         self.peer = stream.peer
         self.services = services = services.newest
         self._process = services.process
+        self._limits = services.limits
         self.scheme = scheme
         self.server_name = server_name
         self.tunnel = tunnel
@@ -75,12 +76,12 @@ class ClientConnection:
         self._task = asyncio.current_task()
         self.stream.on_end(self._note_end)
         self.services.connections.add(self)
-        idle_timeout = timeouts.FIRST_BYTE
+        idle_timeout = self._limits.first_byte
         try:
             while not self._process.draining:
                 head: RequestHead | ClientError | None
                 try:
-                    head = await self.reader.read_head(idle_timeout, timeouts.REQUEST_HEAD)
+                    head = await self.reader.read_head(idle_timeout, self._limits.request_head)
                 except ClientError as error:
                     head = error
                 if head is None:
@@ -98,7 +99,7 @@ class ClientConnection:
                     return
                 if not self.keep_alive:
                     return
-                idle_timeout = timeouts.IDLE
+                idle_timeout = self._limits.idle
         except BaseException:
             self.stream.abort()                    # an answer that was cut must not end like a whole one
             raise
@@ -149,6 +150,8 @@ class ClientConnection:
     def _take_newest(self) -> None:
         """The configuration was replaced since the last request: this one is judged by the new one."""
         self.services = self.services.newest
+        self._limits = self.services.limits
+        self.reader.body_timeout = self._limits.request_body_idle
         self.client_name = client_name(self.services, self.peer, self.tunnel)
 
     async def _linger(self) -> None:
@@ -181,7 +184,7 @@ class ClientConnection:
     async def drain(self) -> None:
         """Wait until the client has taken enough of it. Raises ClientDisconnected, ClientTimeout."""
         try:
-            await self.stream.drain(timeouts.WRITE)
+            await self.stream.drain(self._limits.write)
         except StreamTimeout as error:
             raise ClientTimeout("the client stopped reading the response") from error
         except StreamReset as error:
@@ -286,7 +289,7 @@ class _ContinuingReader(RequestReader):
     """A request reader that says `100 Continue` once somebody wants the body, and not before policy said yes."""
 
     def __init__(self, stream: Stream, client: ClientConnection) -> None:
-        super().__init__(stream, timeouts.REQUEST_BODY)
+        super().__init__(stream, client.services.limits.request_body_idle)
         self._client: ClientConnection | None = client
 
     def let_go(self) -> None:

@@ -15,9 +15,7 @@ from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http2.events import Event, RequestReceived, StreamRefused
 from iron_proxy.protocols.http2.frames import ErrorCode
-from iron_proxy.protocols.http2.limits import MAX_CONCURRENT_STREAMS
 from iron_proxy.protocols.http2.server import Http2Server
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.connection import client_name
 from iron_proxy.proxy.http2_request import Http2Request
 from iron_proxy.proxy.services import Services
@@ -28,7 +26,7 @@ from iron_proxy.streams.tls_stream import TLSStream
 
 # A stream that its client has reset may still have its exchange winding down here. As many again as may be open at once
 # is more than an honest client ever has; beyond it the client resets faster than we can let go (CVE-2023-44487).
-MAX_EXCHANGES = 2 * MAX_CONCURRENT_STREAMS
+EXCHANGES_PER_STREAM = 2
 
 _log = logging.getLogger("iron_proxy.proxy")
 
@@ -47,8 +45,9 @@ class Http2ClientConnection(Http2Session[Http2Request]):
         tunnel: Tunnel | None = None,
         original_destination: Target | None = None,
     ) -> None:
-        super().__init__(stream, Http2Server("https"), timeouts.WRITE)
         self.services = services = services.newest
+        self.limits = services.limits         # of the configuration in force when it began
+        super().__init__(stream, Http2Server("https", self.limits.http2_streams), self.limits.write)
         self.server_name = server_name
         self.tunnel = tunnel
         self.original_destination = original_destination
@@ -82,7 +81,7 @@ class Http2ClientConnection(Http2Session[Http2Request]):
             self.stream.close()
 
     async def _read(self) -> None:
-        timeout = timeouts.FIRST_BYTE
+        timeout = self.limits.first_byte
         try:
             while True:
                 try:
@@ -110,10 +109,10 @@ class Http2ClientConnection(Http2Session[Http2Request]):
         if not is_incomplete or core.completed_frames != self._frames_seen:
             self._frames_seen, self._frame_since = core.completed_frames, None
         if not is_incomplete:
-            return timeouts.IDLE
+            return self.limits.idle
         if self._frame_since is None:
             self._frame_since = now
-        return self._frame_since + timeouts.REQUEST_HEAD - now
+        return self._frame_since + self.limits.request_head - now
 
     def _say_goodbye(self) -> None:
         if not self.core.has_failed:
@@ -136,7 +135,7 @@ class Http2ClientConnection(Http2Session[Http2Request]):
         if self._exchanges is None or (self._is_leaving and not self._is_broken_off):
             self.core.reset(request.id, ErrorCode.REFUSED_STREAM)     # not begun: the client may ask elsewhere
             return
-        if self._running >= MAX_EXCHANGES or self._is_broken_off:
+        if self._running >= EXCHANGES_PER_STREAM * self.limits.http2_streams or self._is_broken_off:
             self._break_off("the client resets streams faster than they can be ended")
             request.client_has_left()          # only its record is left to do
         self._running += 1

@@ -17,7 +17,6 @@ from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
 from iron_proxy.protocols.http2.frames import ErrorCode
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.handler import handle
 from iron_proxy.proxy.request_life import RequestLife
 from iron_proxy.proxy.services import Services
@@ -45,7 +44,8 @@ class Http2Request(Http2Stream):
         never_indexed: frozenset[bytes] = _NOTHING,
         error: ClientError | None = None,
     ) -> None:
-        super().__init__(connection, stream_id, body_timeout=timeouts.REQUEST_BODY, write_timeout=timeouts.WRITE)
+        limits = connection.limits
+        super().__init__(connection, stream_id, body_timeout=limits.request_body_idle, write_timeout=limits.write)
         self.connection = connection
         self.services: Services = connection.services
         self.peer = connection.stream.peer

@@ -3,7 +3,6 @@
 from iron_proxy.errors import BadHandshake
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.first_byte import InnerProtocol, detect_inner_protocol
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.client_tls import serve_tls
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.handler import handle
@@ -15,7 +14,7 @@ from iron_proxy.streams.socket_stream import SocketStream
 async def serve_inside(stream: SocketStream, services: Services, tunnel: Tunnel) -> None:
     """Serve what a client sends through a tunnel. Raises BadHandshake when it is nothing we can look into."""
     with services.opening(stream):
-        first = await _first_bytes(stream)
+        first = await _first_bytes(stream, services.newest.limits.first_byte)
     if not first:
         return                                     # a tunnel that was opened and not used
     stream.push_back(first)
@@ -29,8 +28,8 @@ async def serve_inside(stream: SocketStream, services: Services, tunnel: Tunnel)
         await ClientConnection(stream, services, scheme="http", tunnel=tunnel).serve(handle)
 
 
-async def _first_bytes(stream: SocketStream) -> bytes:
+async def _first_bytes(stream: SocketStream, timeout: float) -> bytes:
     try:
-        return await stream.read(timeouts.FIRST_BYTE)
+        return await stream.read(timeout)
     except (StreamReset, StreamTimeout):
         return b""

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Protocol
 
 from iron_proxy.audit.emitter import AuditEmitter
-from iron_proxy.proxy import timeouts
+from iron_proxy.config.schema import DEFAULT_LIMITS, DEFAULT_WEBSOCKET_IDLE_TIMEOUT, LimitsConfig
 from iron_proxy.proxy.sight import Sight
 from iron_proxy.proxy.snapshot import Snapshot
 from iron_proxy.streams.http1_reader import Stream
@@ -89,9 +89,10 @@ class Services:
     dialer: Dialer
     pool: Pool
     leaves: Leaves
+    limits: LimitsConfig = DEFAULT_LIMITS
     response_header_timeout: float = 30.0
     upgrades: frozenset[str] = frozenset(("websocket",))        # what a request may be upgraded to, in lower case
-    websocket_idle_timeout: float = timeouts.RELAY_IDLE         # for other upgrades as well
+    websocket_idle_timeout: float = DEFAULT_WEBSOCKET_IDLE_TIMEOUT     # for other upgrades as well
     websocket_max_duration: float | None = None                 # likewise; None is no limit
     records_sessions: bool = False               # a record when they begin, too
     deny_list: DenyList | None = None            # that the dialer judges by, for whoever explains

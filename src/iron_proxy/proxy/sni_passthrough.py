@@ -167,7 +167,7 @@ class _Passage:
             with suppress(AuditUnavailable):       # an alert says nothing that would have to wait for a disk
                 await self._services.audit.written()
         with suppress(StreamReset, StreamTimeout):
-            await self._stream.write(bytes((21, 3, 3, 0, 2, 2, description)), timeouts.WRITE)
+            await self._stream.write(bytes((21, 3, 3, 0, 2, 2, description)), self._services.limits.write)
 
     # --- the relay --------------------------------------------------------------------------------------------------
 
@@ -178,8 +178,9 @@ class _Passage:
         if self._stream.is_gone:
             self._outcome = ClientGone()
             return
+        limits = self._services.limits
         self._relay = Relay(
-            self._stream, upstream, idle_timeout=timeouts.RELAY_IDLE, write_timeout=timeouts.WRITE
+            self._stream, upstream, idle_timeout=limits.tunnel_idle, write_timeout=limits.write
         )
         if self._services.draining:
             self.close_if_idle()

@@ -15,7 +15,6 @@ from iron_proxy.protocols.socks5 import (
     TunnelRequested,
     reply,
 )
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.connection import ClientConnection
 from iron_proxy.proxy.tunnel_policy import decide_tunnel
 from iron_proxy.streams.byte_stream import StreamReset, StreamTimeout
@@ -43,9 +42,9 @@ async def _open_tunnel(client: ClientConnection) -> Tunnel | None:
     stream = client.stream
     try:
         if not isinstance(decision, Tunnel):
-            await stream.write(reply(Reply.NOT_ALLOWED), timeouts.WRITE)
+            await stream.write(reply(Reply.NOT_ALLOWED), client.services.limits.write)
             return None
-        await stream.write(reply(Reply.SUCCEEDED), timeouts.WRITE)
+        await stream.write(reply(Reply.SUCCEEDED), client.services.limits.write)
     except (StreamReset, StreamTimeout) as error:
         raise BadHandshake("the client left during the SOCKS5 handshake") from error
     stream.push_back(handshake.unread)
@@ -54,7 +53,7 @@ async def _open_tunnel(client: ClientConnection) -> Tunnel | None:
 
 async def _requested(client: ClientConnection, handshake: Socks5ServerHandshake) -> TunnelRequested:
     stream = client.stream
-    deadline = monotonic() + timeouts.REQUEST_HEAD       # for all of it: a trickle does not stretch it
+    deadline = monotonic() + client.services.limits.request_head       # for all of it: a trickle does not stretch it
     while True:
         try:
             data = await stream.read(max(0.0, deadline - monotonic()))
@@ -66,7 +65,7 @@ async def _requested(client: ClientConnection, handshake: Socks5ServerHandshake)
             for event in events:
                 match event:
                     case SendBytes(content):
-                        await stream.write(content, timeouts.WRITE)
+                        await stream.write(content, client.services.limits.write)
                     case CredentialsOffered():
                         pass                               # judged above
                     case TunnelRequested():

@@ -1,26 +1,6 @@
-"""How long a client may take for each thing it does, in seconds. The upstream's twins are in `upstream/`."""
-
-# A handshake is two round trips; ten seconds serve the slowest honest link and cost an attacker a new connection each.
-TLS_HANDSHAKE = 10.0
-
-# From a head's first byte to its last. Longer only serves those who hold connections open by trickling bytes.
-REQUEST_HEAD = 10.0
-
-# Between two requests of a kept connection. Clients' pools keep theirs for 60 to 120 s; ours should not be the first to
-# close.
-IDLE = 120.0
-
-# A client that connects and says nothing at all.
-FIRST_BYTE = 60.0
-
-# Between two pieces of a request body. Bidirectional streams pause while a person thinks.
-REQUEST_BODY = 300.0
-
-# A client that takes nothing of our answer for this long has stopped reading.
-WRITE = 120.0
-
-# A relay in which neither side says anything. WebSocket peers that mean to stay ping more often than this.
-RELAY_IDLE = 3600.0
+"""
+Times towards clients that no operator has a reason to change, in seconds. The others are `limits` in the configuration.
+"""
 
 # For a WebSocket's Close to be answered once we have said it. A stop waits for this too, with its time nearly up.
 WEBSOCKET_CLOSE = 1.0

@@ -39,6 +39,7 @@ class UpgradedSession:
         upstream: Stream,
         *,
         idle_timeout: float,
+        write_timeout: float,
         max_duration: float | None,
         is_websocket: bool,
         rewriting: Sequence[MessageRewriting] = (),
@@ -54,7 +55,7 @@ class UpgradedSession:
             client,
             upstream,
             idle_timeout=idle_timeout,
-            write_timeout=timeouts.WRITE,
+            write_timeout=write_timeout,
             through_forth=self._to_upstream.pass_on if is_websocket else None,
             through_back=self._to_client.pass_on if is_websocket else None,
         )

@@ -164,6 +164,7 @@ def _session(
         client.stream,
         connection.stream,
         idle_timeout=services.websocket_idle_timeout,
+        write_timeout=services.limits.write,
         max_duration=services.websocket_max_duration,
         is_websocket=protocol == _WEBSOCKET,
         rewriting=exchange.rewriting if protocol == _WEBSOCKET else (),

@@ -13,10 +13,11 @@ from iron_proxy.certs.ca_files import CAFiles
 from iron_proxy.certs.issued_leaves import IssuedLeaves
 from iron_proxy.certs.leaf_cache import LeafCache
 from iron_proxy.config.addresses import ListenAddress
-from iron_proxy.config.schema import Config, Transparent
+from iron_proxy.config.schema import Config, LimitsConfig, Transparent
 from iron_proxy.errors import BadHandshake, StartupError
 from iron_proxy.listeners.accept import Listener
 from iron_proxy.listeners.binding import bind_tcp, is_local_address
+from iron_proxy.listeners.connection_counts import ConnectionCounts
 from iron_proxy.listeners.http import HTTPListener
 from iron_proxy.listeners.https import HTTPSListener
 from iron_proxy.listeners.transparent import TransparentListener
@@ -30,6 +31,7 @@ from iron_proxy.proxy.client_identity import ClientIdentities
 from iron_proxy.proxy.services import Leaves, Process, Services
 from iron_proxy.proxy.snapshot import Snapshot
 from iron_proxy.runtime.audit_part import build_audit
+from iron_proxy.runtime.capacity_part import build_counts
 from iron_proxy.runtime.dns_part import DNSPart, bind_dns
 from iron_proxy.runtime.exports import Exports
 from iron_proxy.runtime.fleet import Fleet
@@ -58,6 +60,7 @@ class Assembly:
     dns: DNSPart | None
     pages: socket.socket | None                  # metrics.listen
     listen_texts: dict[str, str]                 # as configured, for the start-up line
+    counts: ConnectionCounts                     # of all listeners together
     management: socket.socket | None = None      # management.listen
     own: "OwnListeners" = field(default_factory=lambda: OwnListeners())
     recent_dials: RecentDials | None = None
@@ -93,7 +96,8 @@ def assemble(
         upstream_metrics=measured, for_workers=for_workers,
     )  # fmt: skip
     fleet = None if build_fleet is None else build_fleet(audit, services)
-    listeners = bind_listeners(config, services, own, recent_dials) if fleet is None else []
+    counts = build_counts(config.limits, audit)
+    listeners = bind_listeners(config, services, counts, own, recent_dials) if fleet is None else []
     own.add_addresses(() if fleet is None else fleet.own_addresses)
     pages = _bind_pages("metrics.listen", config.metrics.listen)
     management = _bind_pages("management.listen", config.management.listen)
@@ -101,7 +105,7 @@ def assemble(
     own.add(listener.sock for listener in listeners)
     own.add(sock for sock in (pages, management, *(dns.streams if dns is not None else ())) if sock is not None)
     texts = _listen_texts(config)
-    assembly = Assembly(services, listeners, dns, pages, texts, management, own, recent_dials, fleet=fleet)
+    assembly = Assembly(services, listeners, dns, pages, texts, counts, management, own, recent_dials, fleet=fleet)
     assembly.upstream_metrics, assembly.drain_delay = measured, config.proxy.drain_delay
     if measured is not None:
         audit.subscribe(assembly.request_metrics.take)
@@ -136,8 +140,9 @@ def build_services(
         snapshot=snapshot,
         audit=audit,
         dialer=dialer,
-        pool=_pool(dialer, Http2Use(config.proxy.http2), upstream_metrics),
+        pool=_pool(dialer, Http2Use(config.proxy.http2), upstream_metrics, config.limits),
         leaves=leaves or _leaves(config, ca_files, for_workers),
+        limits=config.limits,
         response_header_timeout=config.proxy.upstream_response_header_timeout,
         upgrades=frozenset(config.proxy.upgrades),
         websocket_idle_timeout=config.proxy.websocket_idle_timeout,
@@ -157,11 +162,11 @@ def _dialer(
     recent_dials: RecentDials | None,
 ) -> Dialer:
     trust, proxies = UpstreamTrust(config.proxy.upstream_tls), _outbound_proxies(config)
-    return Dialer(_resolver(config), deny_list, trust, is_own_listener, proxies, recent_dials)
+    return Dialer(_resolver(config), deny_list, trust, is_own_listener, proxies, recent_dials, config.limits)
 
 
-def _pool(dialer: Dialer, http2: Http2Use, measured: UpstreamMetrics | None) -> Pool:
-    return Pool(dialer, http2) if measured is None else MeasuredPool(dialer, http2, measured)
+def _pool(dialer: Dialer, http2: Http2Use, measured: UpstreamMetrics | None, limits: LimitsConfig) -> Pool:
+    return Pool(dialer, http2, limits) if measured is None else MeasuredPool(dialer, http2, measured, limits)
 
 
 def _snapshot(config: Config, pipeline: Pipeline, clients: ClientIdentities, generation: int) -> Snapshot:
@@ -304,6 +309,7 @@ def _announce_policy(pipeline: Pipeline, deny_list: DenyList) -> None:
 def bind_listeners(
     config: Config,
     services: Services,
+    counts: ConnectionCounts,
     own: OwnListeners,
     recent_dials: RecentDials | None,
     names: Container[str] = ("http", "https", "tunnel"),
@@ -330,7 +336,7 @@ def bind_listeners(
         for name, address, serve, flag in wanted:
             if address is not None and name in names:
                 sock = bind_tcp(address.host, address.port, f"proxy.{name}_listen", transparent=flag)
-                listeners.append(Listener(name, sock, serve))
+                listeners.append(Listener(name, sock, serve, counts))
     except StartupError:
         for listener in listeners:
             listener.sock.close()

@@ -7,6 +7,16 @@ from typing import Final
 ENOUGH: Final = 65_536
 
 
+def open_files() -> int:
+    """How many descriptors this process may have open; of more than ENOUGH no use is made."""
+    return _within(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def reachable_open_files() -> int:
+    """The same for a process that has raised its limit."""
+    return _within(max(resource.getrlimit(resource.RLIMIT_NOFILE), key=_within))
+
+
 def raise_open_files() -> tuple[int, int]:
     """
     Raise the soft limit as far as the hard one allows, up to ENOUGH.
@@ -14,7 +24,11 @@ def raise_open_files() -> tuple[int, int]:
     Returns the former limit, soft and hard, for programs that are to have it back. Never fails.
     """
     former = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    reachable = ENOUGH if hard == resource.RLIM_INFINITY else min(ENOUGH, hard)
+    reachable = _within(hard)
     if soft != resource.RLIM_INFINITY and soft < reachable:
         resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
     return former
+
+
+def _within(limit: int) -> int:
+    return ENOUGH if limit == resource.RLIM_INFINITY else min(ENOUGH, limit)

@@ -26,6 +26,7 @@ from iron_proxy.management.control import MANAGEMENT_API, Left, ReloadResult
 from iron_proxy.management.key import read_key
 from iron_proxy.proxy.services import Leaves, Services
 from iron_proxy.runtime.assemble import Assembly, bind_listeners, build_services
+from iron_proxy.runtime.capacity_part import capacity_now
 from iron_proxy.runtime.dns_part import DNSPart, bind_dns, build_lookups, build_zone
 from iron_proxy.runtime.fleet import NewPolicy
 from iron_proxy.runtime.not_reloadable import left_as_it_was, same_address
@@ -173,7 +174,9 @@ class Reloader:
         names = _moved_listeners(self.config, config)
         listeners: list[Listener] = []
         try:
-            listeners = bind_listeners(config, built.services, assembly.own, assembly.recent_dials, names)
+            listeners = bind_listeners(
+                config, built.services, assembly.counts, assembly.own, assembly.recent_dials, names
+            )
             dns = bind_dns(config.dns, built.services) if _dns_moves(self.config, config) else None
         except StartupError as error:
             for listener in listeners:
@@ -230,6 +233,8 @@ class Reloader:
             parts.add_listener(listener)
         set_level(built.config.log.level)
         forget_secrets(built.secret_variables)
+        if built.config.limits != self.config.limits:
+            self._assembly.counts.capacity = capacity_now(built.config.limits)     # those that are open stay
         self.config, self._ca_files, self.key_digest = built.config, built.ca_files, built.key_digest
 
     def _renew_dns(self, part: DNSPart, built: _Built) -> None:

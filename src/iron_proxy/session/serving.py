@@ -22,6 +22,7 @@ from iron_proxy.listeners.tunnel import TunnelListener
 from iron_proxy.proxy.client_identity import Client, ClientIdentities
 from iron_proxy.proxy.services import Services
 from iron_proxy.runtime.assemble import Assembly, OwnListeners, build_services
+from iron_proxy.runtime.capacity_part import build_counts
 from iron_proxy.runtime.dns_part import DNSPart, build_dns_server
 from iron_proxy.secret_sources.environment import EnvironmentSource
 from iron_proxy.session.doors import DNS_TCP, DNS_UDP, HTTP_PORT, HTTPS_PORT, TUNNEL, own_addresses
@@ -43,13 +44,14 @@ def assemble_behind(doors: Mapping[str, socket.socket], preparation: Preparation
     services = build_services(
         config, preparation.policy.pipeline, preparation.ca_files, ClientIdentities(), audit, _nothing_is_ours
     )
+    counts = build_counts(config.limits, audit)
     listeners = [
-        Listener(name, sock, _serve_of(name, services, own_addresses(config)))
+        Listener(name, sock, _serve_of(name, services, own_addresses(config)), counts)
         for name, sock in doors.items()
         if name not in (DNS_UDP, DNS_TCP)
     ]
     dns = DNSPart(build_dns_server(config.dns, services), [doors[DNS_UDP]], [doors[DNS_TCP]])
-    return Assembly(services, listeners, dns, None, {})
+    return Assembly(services, listeners, dns, None, {}, counts)
 
 
 def assemble_tunnel(preparation: Preparation, audit: AuditEmitter, password: str) -> tuple[Assembly, int]:
@@ -61,8 +63,9 @@ def assemble_tunnel(preparation: Preparation, audit: AuditEmitter, password: str
     services = build_services(config, preparation.policy.pipeline, preparation.ca_files, clients, audit, own.includes)
     sock = bind_tcp("127.0.0.1", 0, "the tunnel listener of this run")
     own.add((sock,))
-    listener = Listener(TUNNEL, sock, TunnelListener(services).serve)
-    return Assembly(services, [listener], None, None, {}), sock.getsockname()[1]
+    counts = build_counts(config.limits, audit)
+    listener = Listener(TUNNEL, sock, TunnelListener(services).serve, counts)
+    return Assembly(services, [listener], None, None, {}, counts), sock.getsockname()[1]
 
 
 def settle_garbage_collector() -> None:

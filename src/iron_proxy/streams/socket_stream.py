@@ -38,7 +38,11 @@ NEVER = float("inf")
 
 
 class SocketStream(asyncio.BufferedProtocol):
-    """One connected TCP socket. `connected` is called once, as soon as there is a transport."""
+    """
+    One connected TCP socket. `connected` is called once, as soon as there is a transport.
+
+    `lost`, if set, is called once the socket is closed for good.
+    """
 
     __slots__ = (
         "_broken",
@@ -60,12 +64,14 @@ class SocketStream(asyncio.BufferedProtocol):
         "connected",
         "deadline",
         "has_ended",
+        "lost",
         "peer",
         "write_deadline",
     )
 
     def __init__(self, connected: Callable[["SocketStream"], None] | None = None) -> None:
         self.connected = connected
+        self.lost: Callable[[], None] | None = None
         self.deadline = self.write_deadline = NEVER
         self.peer = ""
         self._pieces: deque[bytes] = deque()
@@ -135,6 +141,8 @@ class SocketStream(asyncio.BufferedProtocol):
         self._sweep.forget(self)
         self._wake_writer()
         self._note_end()
+        if self.lost is not None:
+            self.lost()
 
     def pause_writing(self) -> None:
         """The peer is not taking our bytes as fast as they come."""

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from iron_proxy.config.proxy_urls import ProxyAddress, plain_address
+from iron_proxy.config.schema import DEFAULT_LIMITS, LimitsConfig
 from iron_proxy.errors import (
     UpstreamALPNRefused,
     UpstreamDenied,
@@ -35,12 +36,9 @@ from iron_proxy.upstream.proxy_handshake import open_tunnel
 from iron_proxy.upstream.recent_dials import RecentDials
 from iron_proxy.upstream.trust import HTTP1, OneContext, Trust
 
-# Parity: upstream gives up connecting after 30 s. Several addresses share it, and so does a proxy's handshake.
-CONNECT_TIMEOUT = 30.0
-# While other addresses remain, a silent one must not eat the whole budget (RFC 8305 is about the same trouble).
-ATTEMPT_TIMEOUT = 3.0
-# Parity: upstream allows 10 s for a TLS handshake.
-TLS_TIMEOUT = 10.0
+# While other addresses remain, a silent one must not eat the whole of `limits.connect` (RFC 8305 is about the same
+# trouble): of the default it may take 3 s, and ten of them fit however long the whole may be.
+ATTEMPT_SHARE = 0.1
 
 
 class Resolve(Protocol):
@@ -62,8 +60,11 @@ class Dialer:
         is_own_listener: Callable[[str, int], bool],
         proxies: OutboundProxies | None = None,
         recent_dials: RecentDials | None = None,
+        limits: LimitsConfig = DEFAULT_LIMITS,
     ) -> None:
         """A context in place of a `Trust` is used for every host. What is opened is noted in `recent_dials`."""
+        self._connect_timeout = limits.connect
+        self._tls_timeout = limits.tls_handshake
         self._resolver = resolver
         self._deny_list = deny_list
         self._trust = OneContext(trust) if isinstance(trust, ssl.SSLContext) else trust
@@ -105,7 +106,7 @@ class Dialer:
     async def _open(self, permit: Permit, route: Route) -> SocketStream | TLSStream:
         proxy = route.proxy
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
+            async with asyncio.timeout(self._connect_timeout):
                 if proxy is None:
                     return await self._connect(permit.target, named=permit.admission.names_address)
                 if route.kind is RouteKind.ABSOLUTE_FORM:
@@ -168,8 +169,8 @@ class Dialer:
         allowed, failure = self._judged(addresses, target, named=named)
         for position, address in enumerate(allowed, 1):
             try:
-                limit = CONNECT_TIMEOUT if position == len(allowed) else ATTEMPT_TIMEOUT
-                stream = await _connect_to(address, target.port, limit)
+                share = 1.0 if position == len(allowed) else ATTEMPT_SHARE
+                stream = await _connect_to(address, target.port, self._connect_timeout * share)
                 if self._recent_dials is not None:
                     self._recent_dials.note(stream)
                 return stream
@@ -205,21 +206,25 @@ class Dialer:
     ) -> TLSStream:
         """TLS over a connection, which is closed if the handshake fails. Raises UpstreamTLSError, UpstreamTimeout."""
         try:
-            return await _start_tls(stream, self._trust.context_for(host, alpn), host, session)
+            return await _start_tls(stream, self._trust.context_for(host, alpn), host, session, self._tls_timeout)
         except BaseException:
             stream.abort()
             raise
 
 
 async def _start_tls(
-    stream: SocketStream | TLSStream, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None
+    stream: SocketStream | TLSStream,
+    context: ssl.SSLContext,
+    host: str,
+    session: ssl.SSLSession | None,
+    timeout: float,
 ) -> TLSStream:
     try:
         tls = _client_tls(stream, context, host, session)
     except ValueError:  # a session of another context: whatever it was for, it was not this
         tls = _client_tls(stream, context, host, None)
     try:
-        await tls.handshake(TLS_TIMEOUT)
+        await tls.handshake(timeout)
     except StreamTimeout as error:
         raise UpstreamTimeout(f"the TLS handshake with {host} timed out") from error
     except TLSError as error:
@@ -245,8 +250,7 @@ def _at_proxy(proxy: ProxyAddress, error: UpstreamError) -> UpstreamError:
 
 
 async def _connect_to(address: str, port: int, timeout: float) -> SocketStream:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = _new_socket(address, port)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -266,6 +270,14 @@ async def _connect_to(address: str, port: int, timeout: float) -> SocketStream:
     except BaseException:
         sock.close()
         raise
+
+
+def _new_socket(address: str, port: int) -> socket.socket:
+    """Raises UpstreamUnreachable when there is no descriptor left: this request fails, and the next may find one."""
+    try:
+        return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as error:
+        raise UpstreamUnreachable(f"dial tcp {_joined(address, port)}: {_os_reason(error)}") from error
 
 
 def _joined(address: str, port: int) -> str:

@@ -7,6 +7,7 @@ Requests are written anew from their parts, here and nowhere else. `http2_client
 
 from collections.abc import Awaitable
 
+from iron_proxy.config.schema import DEFAULT_LIMITS, LimitsConfig
 from iron_proxy.errors import UpstreamDisconnected, UpstreamTimeout
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
@@ -21,12 +22,6 @@ from iron_proxy.streams.tls_stream import TLSStream
 from iron_proxy.upstream.connection_facts import ConnectionFacts
 from iron_proxy.upstream.outbound_proxy import DIRECT, Route
 
-# Parity: upstream has none. A model may think between two tokens for minutes; ten of them mean it is dead.
-BODY_IDLE_TIMEOUT = 600.0
-# An upstream that takes nothing of an upload for this long is stuck.
-WRITE_TIMEOUT = 120.0
-
-
 # What a connection may be reused for: scheme, host and port, and whether the operator named the address literally. That
 # belongs to it because a connection to an address that only an explicit word made dialable must not serve a request
 # without that word.
@@ -38,16 +33,23 @@ class UpstreamConnection:
 
     __slots__ = (
         "bound_to", "broken", "facts", "idle_since", "is_chunked", "is_idle", "key", "offered", "read_head", "reader",
-        "route", "stream", "uses",
+        "route", "stream", "uses", "write_timeout",
     )  # fmt: skip
 
-    def __init__(self, stream: SocketStream | TLSStream, key: OriginKey, route: Route = DIRECT) -> None:
+    def __init__(
+        self,
+        stream: SocketStream | TLSStream,
+        key: OriginKey,
+        route: Route = DIRECT,
+        limits: LimitsConfig = DEFAULT_LIMITS,
+    ) -> None:
         self.stream = stream
         self.facts = ConnectionFacts(stream)
         self.key = key
         self.route = route                    # through which outbound proxy, and what it asks of each request
         self.reader = ResponseReader(stream)
-        self.reader.body_timeout = BODY_IDLE_TIMEOUT
+        self.reader.body_timeout = limits.response_body_idle
+        self.write_timeout = limits.write
         self.offered: tuple[str, ...] = ()    # the protocols of its handshake (ALPN)
         self.read_head = self.reader.read_head
         self.is_chunked = False               # the body that is being sent
@@ -100,7 +102,7 @@ class UpstreamConnection:
     async def drain(self) -> None:
         """Wait until the upstream has taken enough of it. Raises UpstreamDisconnected, UpstreamTimeout."""
         try:
-            await self.stream.drain(WRITE_TIMEOUT)
+            await self.stream.drain(self.write_timeout)
         except StreamTimeout as error:
             raise UpstreamTimeout("the upstream stopped taking the request") from error
         except StreamReset as error:

@@ -8,6 +8,7 @@ has. The connection's frames are read by a task that the pool owns.
 import asyncio
 from collections.abc import Awaitable
 
+from iron_proxy.config.schema import DEFAULT_LIMITS, LimitsConfig
 from iron_proxy.errors import (
     IronProxyError,
     UpstreamDisconnected,
@@ -28,7 +29,7 @@ from iron_proxy.streams.http2_stream import Http2Stream
 from iron_proxy.streams.socket_stream import NEVER
 from iron_proxy.streams.tls_stream import TLSStream
 from iron_proxy.upstream.connection_facts import ConnectionFacts
-from iron_proxy.upstream.http1_client import BODY_IDLE_TIMEOUT, WRITE_TIMEOUT, OriginKey
+from iron_proxy.upstream.http1_client import OriginKey
 from iron_proxy.upstream.outbound_proxy import DIRECT
 
 # SETTINGS are the first bytes that an upstream sends, right behind its handshake: as long as that may take.
@@ -49,8 +50,9 @@ class Http2Upstream(Http2Session["Http2Exchange"]):
 
     core: Http2Client
 
-    def __init__(self, stream: TLSStream, key: OriginKey) -> None:
-        super().__init__(stream, Http2Client(), WRITE_TIMEOUT)
+    def __init__(self, stream: TLSStream, key: OriginKey, limits: LimitsConfig = DEFAULT_LIMITS) -> None:
+        super().__init__(stream, Http2Client(), limits.write)
+        self.limits = limits
         self.facts = ConnectionFacts(stream)
         self.key = key
         self.has_ended = False                # no new exchange from now on
@@ -209,7 +211,8 @@ class Http2Exchange(Http2Stream):
     session: Http2Upstream
 
     def __init__(self, connection: Http2Upstream) -> None:
-        super().__init__(connection, 0, body_timeout=BODY_IDLE_TIMEOUT, write_timeout=WRITE_TIMEOUT)
+        limits = connection.limits
+        super().__init__(connection, 0, body_timeout=limits.response_body_idle, write_timeout=limits.write)
         self.connection = connection
         self.facts = connection.facts
         self.received_any = False

@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from iron_proxy.config.schema import DEFAULT_LIMITS, LimitsConfig
 from iron_proxy.errors import UpstreamError
 from iron_proxy.streams.tls_stream import TLSStream
 from iron_proxy.upstream.http1_client import OriginKey
@@ -24,7 +25,8 @@ Dial = Callable[[], Awaitable[TLSStream]]
 class SharedConnections:
     """The HTTP/2 connections of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: LimitsConfig = DEFAULT_LIMITS) -> None:
+        self._limits = limits
         self._connections: dict[OriginKey, list[Http2Upstream]] = {}
         self._opening: dict[OriginKey, asyncio.Future[None]] = {}
         self._http1_only: OrderedDict[OriginKey, None] = OrderedDict()
@@ -95,7 +97,7 @@ class SharedConnections:
         return self._share(stream, key).open_exchange()
 
     def _share(self, stream: TLSStream, key: OriginKey) -> Http2Upstream:
-        connection = Http2Upstream(stream, key)
+        connection = Http2Upstream(stream, key, self._limits)
         self._connections.setdefault(key, []).append(connection)
         reader = asyncio.get_running_loop().create_task(self._read(connection), name="http2 upstream")
         self._readers.add(reader)

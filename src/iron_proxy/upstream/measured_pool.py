@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Protocol
 from weakref import WeakMethod
 
+from iron_proxy.config.schema import DEFAULT_LIMITS, LimitsConfig
 from iron_proxy.errors import UpstreamError, UpstreamTLSError
 from iron_proxy.pipeline.pipeline import Permit
 from iron_proxy.protocols.http1.events import ResponseHead
@@ -43,8 +44,10 @@ class Observer(Protocol):
 class MeasuredPool(Pool):
     """See `Pool`."""
 
-    def __init__(self, dialer: Dialer, http2: Http2Use, observer: Observer) -> None:
-        super().__init__(dialer, http2)
+    def __init__(
+        self, dialer: Dialer, http2: Http2Use, observer: Observer, limits: LimitsConfig = DEFAULT_LIMITS
+    ) -> None:
+        super().__init__(dialer, http2, limits)
         self._observer = observer
 
     def take_idle(

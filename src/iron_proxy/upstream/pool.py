@@ -12,6 +12,7 @@ from enum import Enum
 from functools import partial
 from time import monotonic
 
+from iron_proxy.config.schema import DEFAULT_LIMITS, LimitsConfig
 from iron_proxy.errors import UpstreamALPNRefused, UpstreamProtocolError
 from iron_proxy.pipeline.pipeline import Permit
 from iron_proxy.streams.socket_stream import SocketStream
@@ -45,11 +46,14 @@ class Http2Use(Enum):
 class Pool:
     """Idle connections and TLS sessions of one process."""
 
-    def __init__(self, dialer: Dialer, http2: Http2Use = Http2Use.BOTH) -> None:
+    def __init__(
+        self, dialer: Dialer, http2: Http2Use = Http2Use.BOTH, limits: LimitsConfig = DEFAULT_LIMITS
+    ) -> None:
         self._dialer = dialer
+        self._limits = limits
         self._serves_http2 = http2 in (Http2Use.BOTH, Http2Use.UPSTREAMS)
         self._prefers_http2 = http2 is Http2Use.UPSTREAMS
-        self._shared = SharedConnections()
+        self._shared = SharedConnections(limits)
         self._bound = BoundConnections()
         self._idle: dict[OriginKey, list[UpstreamConnection]] = {}
         self._count = 0
@@ -135,7 +139,7 @@ class Pool:
         *,
         tunnel: bool = False,
     ) -> UpstreamConnection:
-        connection = UpstreamConnection(stream, key, self._dialer.route(permit, tunnel=tunnel))
+        connection = UpstreamConnection(stream, key, self._dialer.route(permit, tunnel=tunnel), self._limits)
         connection.offered = offered
         stream.on_end(partial(self._note_end, connection))
         return connection

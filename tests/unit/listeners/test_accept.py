@@ -8,19 +8,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from tests.fakes.loopback import closed, stream_of
 
+from iron_proxy.audit.record import EventRecord
+from iron_proxy.config.capacity import Capacity
 from iron_proxy.listeners.accept import Listener
 from iron_proxy.listeners.binding import bind_tcp
+from iron_proxy.listeners.connection_counts import ConnectionCounts
+from iron_proxy.streams.byte_stream import StreamReset
 from iron_proxy.streams.socket_stream import SocketStream
 
 LONG = 5.0
+MANY = Capacity(100, 100)
 Serve = Callable[[SocketStream], Awaitable[None]]
 
 
 class Listening:
     """A listener that runs, and its clients."""
 
-    def __init__(self, serve: Serve) -> None:
-        self.listener = Listener("http", bind_tcp("127.0.0.1", 0, "proxy.http_listen"), serve)
+    def __init__(self, serve: Serve, capacity: Capacity = MANY) -> None:
+        self.records: list[EventRecord] = []
+        self.counts = ConnectionCounts(capacity, self.records.append)
+        self.listener = Listener("http", bind_tcp("127.0.0.1", 0, "proxy.http_listen"), serve, self.counts)
         self.listener.sock.listen()
         self.address = self.listener.sock.getsockname()
         self.running = asyncio.get_running_loop().create_task(self.listener.run())
@@ -120,5 +127,44 @@ async def test_a_bug_in_serving_one_connection_ends_that_one_and_is_logged_witho
     assert record.getMessage() == "connection failed"
     assert record.__dict__["fields"] == {"listener": "http", "error": "ValueError"}
     assert "sk-real" not in caplog.text
+    listening.listener.stop_accepting()
+    await listening.ended()
+
+
+async def test_beyond_the_share_a_connection_is_reset_and_recorded_and_the_others_go_on() -> None:
+    listening = Listening(echo, Capacity(3, 1))
+    first = await listening.connect()
+    await first.write(b"one", LONG)
+    assert await first.read(LONG) == b"one"
+
+    second = await listening.connect()
+    with pytest.raises(StreamReset):
+        await second.read(LONG)
+
+    await first.write(b"two", LONG)
+    assert await first.read(LONG) == b"two"
+    listening.listener.stop_accepting()
+    await first.write_end()
+    await listening.ended()
+    [record] = listening.records                 # told at the end of the listener, had its second not come before
+    assert (record.event, record.action, record.remote_addr) == ("limit", "reject", "127.0.0.1")
+    assert record.limit == {"name": "limits.connections_per_client", "value": 1, "refused": 1}
+
+
+async def test_a_connection_counts_until_its_socket_is_gone() -> None:
+    async def leave_much_unsent(stream: SocketStream) -> None:
+        stream.write_nowait(b"x" * 8_000_000)
+
+    listening = Listening(leave_much_unsent)
+    client = await listening.connect()
+    async with asyncio.timeout(LONG):
+        while not listening.counts.total or any(not task.done() for task in listening.listener._connections):
+            await asyncio.sleep(0.001)
+
+    assert listening.counts.total == 1           # served to its end, and still a descriptor
+    client.abort()
+    async with asyncio.timeout(LONG):
+        while listening.counts.total:
+            await asyncio.sleep(0.001)
     listening.listener.stop_accepting()
     await listening.ended()

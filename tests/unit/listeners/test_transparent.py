@@ -11,7 +11,6 @@ from tests.wire.client_hellos import openssl_client_hello
 
 from iron_proxy.listeners.transparent import TransparentListener
 from iron_proxy.messages.authority import Target
-from iron_proxy.proxy import timeouts
 from iron_proxy.streams import deadlines
 from iron_proxy.streams.byte_stream import StreamReset
 from iron_proxy.streams.socket_stream import SocketStream
@@ -131,7 +130,7 @@ async def test_another_protocol_is_cut_off_with_a_record(port: Port, wire: bytes
 async def test_a_client_that_waits_for_the_server_to_speak_is_told_apart(
     port: Port, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeouts, "FIRST_BYTE", 0.01)
+    port.proxy.limit(first_byte=0.01)
     monkeypatch.setattr(deadlines, "SWEEP_SECONDS", 0.002)
     await port.open()
 

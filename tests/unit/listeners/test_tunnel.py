@@ -10,7 +10,6 @@ from tests.fakes.transforms import FakeAllowlist
 from tests.wire import socks5_messages as socks
 
 from iron_proxy.listeners.tunnel import TunnelListener
-from iron_proxy.proxy import timeouts
 from iron_proxy.streams.socket_stream import SocketStream
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: ok.test\r\nConnection: close\r\n\r\n"
@@ -113,15 +112,13 @@ async def test_a_socks_handshake_that_makes_no_sense_leaves_an_event(port: Port)
 
 
 @pytest.mark.parametrize("ending", ["close", "reset", "silence"])
-async def test_a_client_that_says_nothing_leaves_nothing(
-    port: Port, ending: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_client_that_says_nothing_leaves_nothing(port: Port, ending: str) -> None:
     if ending == "close":
         await port.client.write_end()
     elif ending == "reset":
         port.client.abort()
     else:
-        monkeypatch.setattr(timeouts, "FIRST_BYTE", 0.01)
+        port.proxy.limit(first_byte=0.01)
         port.client.abort()
         await port.open()
     await port.served()

@@ -25,7 +25,6 @@ from iron_proxy.errors import BadHandshake, UpstreamError
 from iron_proxy.matching.host_patterns import HostPattern
 from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Tunnel
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.client_tls import PlainTextOnTLS, accept_tls, read_client_hello, serve_tls
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSStream
@@ -207,8 +206,8 @@ async def test_what_is_neither_is_not(accepting: Accepting) -> None:
     assert str(failure) == "not a TLS handshake record"
 
 
-async def test_a_client_that_says_nothing(accepting: Accepting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "TLS_HANDSHAKE", 0.01)
+async def test_a_client_that_says_nothing(accepting: Accepting) -> None:
+    accepting.proxy.limit(tls_handshake=0.01)
     await accepting.open()
 
     assert str(await accepting.failure()) == "the client did not send a ClientHello in time"
@@ -223,10 +222,8 @@ async def test_a_client_that_closes_in_its_hello(accepting: Accepting) -> None:
     assert str(await accepting.failure()) == "the client closed the connection before its ClientHello was complete"
 
 
-async def test_a_client_that_goes_silent_behind_its_hello(
-    accepting: Accepting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timeouts, "TLS_HANDSHAKE", 0.05)
+async def test_a_client_that_goes_silent_behind_its_hello(accepting: Accepting) -> None:
+    accepting.proxy.limit(tls_handshake=0.05)
     await accepting.open()
     await accepting.send(openssl_client_hello("ok.test"))
 

@@ -11,7 +11,6 @@ from iron_proxy.messages.authority import Target
 from iron_proxy.messages.response import plain_text
 from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.pipeline.verdict import CONTINUE, Reject, Verdict
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.connect_tunnel import ConnectHandler
 
 CONNECT = b"CONNECT ok.test:443 HTTP/1.1\r\nHost: ok.test:443\r\n\r\n"
@@ -124,12 +123,10 @@ async def test_a_target_that_nothing_admits_is_refused(port: Port) -> None:
     assert (record["action"], record["rejected_by"]) == ("reject", "default_deny")
 
 
-async def test_a_refusal_that_the_client_does_not_take_ends_its_connection_only(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(timeouts, "WRITE", 0.01)
+async def test_a_refusal_that_the_client_does_not_take_ends_its_connection_only() -> None:
     refuse = FakeTransform("rule", lambda exchange: Reject("no", plain_text(403, "x" * 600_000)))
     async with Served(refuse) as proxy:
+        proxy.limit(write=0.01)
         client = Port(proxy).open()
         client.send(CONNECT)
 

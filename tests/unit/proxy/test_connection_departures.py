@@ -132,8 +132,8 @@ async def test_a_client_that_closes_in_the_middle_of_a_head_is_one_record(proxy:
     assert [record["action"] for record in await proxy.records()] == ["client_cancel"]
 
 
-async def test_a_client_that_says_nothing_leaves_no_record(proxy: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "FIRST_BYTE", 0.01)
+async def test_a_client_that_says_nothing_leaves_no_record(proxy: Served) -> None:
+    proxy.limit(first_byte=0.01)
     client = proxy.open()
 
     assert await client.receive_to_end() == b""
@@ -141,8 +141,8 @@ async def test_a_client_that_says_nothing_leaves_no_record(proxy: Served, monkey
     assert (await proxy.records()) == []
 
 
-async def test_an_idle_connection_is_closed_without_a_record(proxy: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "IDLE", 0.01)
+async def test_an_idle_connection_is_closed_without_a_record(proxy: Served) -> None:
+    proxy.limit(idle=0.01)
     proxy.answers(OK)
     client = proxy.open()
     client.send(GET)
@@ -156,7 +156,7 @@ async def test_an_idle_connection_is_closed_without_a_record(proxy: Served, monk
 async def test_a_head_that_does_not_come_to_its_end_is_timed_out(
     proxy: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeouts, "REQUEST_HEAD", 0.01)
+    proxy.limit(request_head=0.01)
     monkeypatch.setattr(timeouts, "LINGER", 0.01)
     client = proxy.open()
     client.send(b"GET / HTTP/1.1\r\n")
@@ -167,7 +167,7 @@ async def test_a_head_that_does_not_come_to_its_end_is_timed_out(
 
 
 async def test_a_body_that_does_not_come_is_timed_out(proxy: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "REQUEST_BODY", 0.01)
+    proxy.limit(request_body_idle=0.01)
     monkeypatch.setattr(timeouts, "LINGER", 0.01)
     client = proxy.open()
     client.send(b"POST / HTTP/1.1\r\nHost: ok.test\r\nContent-Length: 9\r\n\r\nhalf")
@@ -178,8 +178,8 @@ async def test_a_body_that_does_not_come_is_timed_out(proxy: Served, monkeypatch
     assert await proxy.upstreams[0].is_reset()
 
 
-async def test_a_client_that_reads_nothing_is_given_up(proxy: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "WRITE", 0.01)
+async def test_a_client_that_reads_nothing_is_given_up(proxy: Served) -> None:
+    proxy.limit(write=0.01)
     client, upstream = await waiting_exchange(proxy)
     upstream.send(answer(b"x" * 600_000))
 

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from ipaddress import ip_network
 
-from tests.fakes.served import Served
+from tests.fakes.memory_stream import MemoryStreamPair
+from tests.fakes.served import GET, OK, Served
 
+from iron_proxy.config.schema import LimitsConfig
 from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.proxy.client_identity import Client, ClientIdentities
@@ -45,3 +47,29 @@ async def test_a_new_connection_takes_the_newest_services() -> None:
 
         assert (proxy.services.users, new.users) == (0, 1)
         assert (sight.kind, sight.requests[0].host, sight.is_tunnel) == ("http/1.1", "a.test", False)
+
+
+async def test_a_kept_connection_takes_the_newest_limits_at_its_next_request() -> None:
+    async with Served() as proxy:
+        proxy.answers(OK)
+        client = proxy.open()
+        new = replace(proxy.services, limits=LimitsConfig(idle=0.01), process=proxy.services.process)
+        proxy.services.retire(new)
+
+        client.send(GET)
+        await client.receive_until(b"ok")
+
+        assert await client.receive_to_end() == b""          # the default is two minutes
+        await client.served()
+
+
+async def test_the_time_for_a_body_is_of_the_newest_limits() -> None:
+    async with Served() as proxy:
+        stream = MemoryStreamPair().right
+        connection = proxy.connection(stream)
+        new = replace(proxy.services, limits=LimitsConfig(request_body_idle=7.0), process=proxy.services.process)
+        proxy.services.retire(new)
+
+        connection._take_newest()
+
+        assert connection.reader.body_timeout == 7.0

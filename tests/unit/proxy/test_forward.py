@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 from tests.fakes.served import GET, OK, FarEnd, Served, turns
 
+from iron_proxy.config.schema import LimitsConfig
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.request import Request
-from iron_proxy.upstream import http1_client
+from iron_proxy.upstream.dialer import Dialer
 from iron_proxy.upstream.http1_client import request_head
+from iron_proxy.upstream.pool import Pool
 
 
 @pytest.fixture
@@ -163,8 +166,8 @@ async def test_an_upstream_that_does_not_answer_is_given_up(proxy: Served) -> No
     assert await proxy.upstreams[0].is_reset()
 
 
-async def test_an_upstream_that_takes_nothing_is_given_up(proxy: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1_client, "WRITE_TIMEOUT", 0.01)
+async def test_an_upstream_that_takes_nothing_is_given_up(proxy: Served) -> None:
+    proxy.services.pool = Pool(cast(Dialer, proxy.dialer), limits=LimitsConfig(write=0.01))
     proxy.services.response_header_timeout = 0.01
     client = proxy.open()
     client.send(b"POST / HTTP/1.1\r\nHost: ok.test\r\nContent-Length: 900000\r\n\r\n" + b"x" * 800_000)

@@ -12,7 +12,6 @@ from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.pipeline.exchange import BodyCapture, Exchange, Tunnel
 from iron_proxy.pipeline.pipeline import Pipeline
 from iron_proxy.pipeline.verdict import CONTINUE, Continue, Reject, Stub, Verdict
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.snapshot import Snapshot
 
 POST = b"POST / HTTP/1.1\r\nHost: ok.test\r\nContent-Length: 5\r\n\r\n"
@@ -100,11 +99,9 @@ async def test_a_refusal_of_a_body_that_was_not_read_ends_the_connection() -> No
         assert b"\r\nConnection: close\r\n" in await client.receive_to_end()
 
 
-async def test_a_client_that_does_not_take_its_refusal_was_refused_all_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(timeouts, "WRITE", 0.01)
+async def test_a_client_that_does_not_take_its_refusal_was_refused_all_the_same() -> None:
     async with Served(doing(Reject("no", plain_text(403, "x" * 600_000)))) as proxy:
+        proxy.limit(write=0.01)
         client = proxy.open()
         client.send(GET)
 

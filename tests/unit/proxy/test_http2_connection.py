@@ -13,7 +13,7 @@ from tests.unit.proxy.http2_served import Http2Caller, Http2Served
 from iron_proxy.errors import ClientTimeout
 from iron_proxy.protocols.http2.events import PeerGoingAway, StreamReset
 from iron_proxy.protocols.http2.frames import ErrorCode
-from iron_proxy.proxy import http2_connection, http2_request, timeouts
+from iron_proxy.proxy import http2_connection, http2_request
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_a_malformed_request_that_is_reset_at_once_was_malformed(proxy: Ht
 async def test_a_client_that_resets_faster_than_exchanges_end_is_cut_off(
     proxy: Http2Served, client: Http2Caller, monkeypatch: pytest.MonkeyPatch, more: bytes, code: ErrorCode
 ) -> None:  # CVE-2023-44487
-    monkeypatch.setattr(http2_connection, "MAX_EXCHANGES", 3)
+    monkeypatch.setattr(http2_connection, "EXCHANGES_PER_STREAM", 0.03)
     for _ in range(5):
         client.core.reset(client.core.send_head("GET", "https", b"ok.test", b"/", [], end=True))
     client.stream.write_nowait(client.core.take_outgoing() + more)
@@ -154,7 +154,7 @@ async def test_a_client_that_resets_faster_than_exchanges_end_is_cut_off(
 async def test_exchanges_that_are_winding_down_count(
     proxy: Http2Served, client: Http2Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http2_connection, "MAX_EXCHANGES", 1)
+    monkeypatch.setattr(http2_connection, "EXCHANGES_PER_STREAM", 0.01)
     ask(client)
     await proxy.http1_upstream()
     ask(client)
@@ -198,8 +198,8 @@ async def test_a_client_that_breaks_the_protocol_is_told_and_written_down(
     assert len(await outcomes(proxy)) == 1
 
 
-async def test_a_client_that_says_nothing_is_let_go(proxy: Http2Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "FIRST_BYTE", 0.0)
+async def test_a_client_that_says_nothing_is_let_go(proxy: Http2Served) -> None:
+    proxy.limit(first_byte=0.0)
     client = proxy.call(greets=False)
 
     await client.served()
@@ -208,20 +208,16 @@ async def test_a_client_that_says_nothing_is_let_go(proxy: Http2Served, monkeypa
     assert await proxy.records() == []
 
 
-async def test_a_client_that_is_idle_for_long_hears_goodbye(
-    proxy: Http2Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timeouts, "IDLE", 0.001)
+async def test_a_client_that_is_idle_for_long_hears_goodbye(proxy: Http2Served) -> None:
+    proxy.limit(idle=0.001)
     client = proxy.call()
 
     assert (await client.take(PeerGoingAway)).code == ErrorCode.NO_ERROR
     await client.served()
 
 
-async def test_a_client_that_waits_for_an_answer_is_not_idle(
-    proxy: Http2Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timeouts, "IDLE", 0.001)
+async def test_a_client_that_waits_for_an_answer_is_not_idle(proxy: Http2Served) -> None:
+    proxy.limit(idle=0.001)
     client = proxy.call()
     stream_id = ask(client)
     upstream = await proxy.http1_upstream()

@@ -11,7 +11,6 @@ from tests.fakes.transforms import FakeAllowlist
 from iron_proxy.errors import BadHandshake
 from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Tunnel
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.inner_protocol import serve_inside
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSStream
@@ -98,8 +97,8 @@ async def test_a_tunnel_that_is_not_used_ends_quietly(inside: Inside) -> None:
     assert inside.proxy.services.connections == set()
 
 
-async def test_a_tunnel_in_which_nothing_is_said_ends_quietly(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "FIRST_BYTE", 0.01)
+async def test_a_tunnel_in_which_nothing_is_said_ends_quietly(inside: Inside) -> None:
+    inside.proxy.limit(first_byte=0.01)
 
     await (await inside.open(443))
 

@@ -123,8 +123,8 @@ async def test_when_one_side_breaks_the_other_is_broken_too(proxy: Served, leave
     assert await proxy.actions() == [("allow", 200)]
 
 
-async def test_a_connection_on_which_nobody_speaks_ends(proxy: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts, "RELAY_IDLE", 0.01)
+async def test_a_connection_on_which_nobody_speaks_ends(proxy: Served) -> None:
+    proxy.limit(tunnel_idle=0.01)
     client, upstream = await relayed(proxy)
 
     assert await client.is_reset()

@@ -13,7 +13,6 @@ from iron_proxy.errors import BadHandshake
 from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Exchange, Tunnel
 from iron_proxy.pipeline.verdict import CONTINUE, Verdict
-from iron_proxy.proxy import timeouts
 from iron_proxy.proxy.socks5_tunnel import open_tunnel
 
 GREETING = socks.greeting(socks.NO_AUTHENTICATION)
@@ -135,10 +134,8 @@ async def test_a_client_that_resets_in_the_handshake(port: Port) -> None:
     assert str(port.result) == "the client did not complete the SOCKS5 handshake"
 
 
-async def test_a_handshake_that_does_not_come_to_its_end_is_given_up(
-    port: Port, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timeouts, "REQUEST_HEAD", 0.01)
+async def test_a_handshake_that_does_not_come_to_its_end_is_given_up(port: Port) -> None:
+    port.proxy.limit(request_head=0.01)
     client = port.open()
     client.send(GREETING)
     await client.served()

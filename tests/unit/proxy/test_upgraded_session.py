@@ -32,7 +32,7 @@ class Session:
         self.client, self.upstream = self._client_pair.left, self._upstream_pair.left
         self.session = UpgradedSession(
             cast(Stream, self._client_pair.right), cast(Stream, self._upstream_pair.right),
-            idle_timeout=LONG, max_duration=None, is_websocket=is_websocket, rewriting=rewriting,
+            idle_timeout=LONG, write_timeout=LONG, max_duration=None, is_websocket=is_websocket, rewriting=rewriting,
         )  # fmt: skip
         self.running = asyncio.get_running_loop().create_task(self.session.run())
 

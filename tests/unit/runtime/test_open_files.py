@@ -2,7 +2,7 @@ import resource
 
 import pytest
 
-from iron_proxy.runtime.open_files import ENOUGH, raise_open_files
+from iron_proxy.runtime.open_files import ENOUGH, open_files, raise_open_files, reachable_open_files
 
 INFINITE = resource.RLIM_INFINITY
 
@@ -27,3 +27,21 @@ def test_the_soft_limit_is_raised_as_far_as_is_useful_and_never_lowered(
 
     assert raise_open_files() == former
     assert set_to == ([] if raised is None else [(resource.RLIMIT_NOFILE, raised)])
+
+
+@pytest.mark.parametrize(
+    ("limit", "now", "later"),
+    [
+        ((1024, 4096), 1024, 4096),
+        ((1024, INFINITE), 1024, ENOUGH),
+        ((INFINITE, INFINITE), ENOUGH, ENOUGH),
+        ((ENOUGH * 2, ENOUGH * 4), ENOUGH, ENOUGH),
+        ((256, 256), 256, 256),
+    ],
+)
+def test_what_may_be_open_now_and_after_raising_it(
+    limit: tuple[int, int], now: int, later: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda number: limit)
+
+    assert (open_files(), reachable_open_files()) == (now, later)

@@ -14,6 +14,7 @@ from tests.fakes.loopback import closed, stream_of
 from tests.fakes.transforms import FakeTransform
 
 from iron_proxy.audit.record import EventRecord, Record
+from iron_proxy.config.capacity import Capacity
 from iron_proxy.config.loading import load_config
 from iron_proxy.management.control import MANAGEMENT_API
 from iron_proxy.pipeline.exchange import Exchange
@@ -26,6 +27,7 @@ from iron_proxy.runtime.lifecycle import Lifecycle
 from iron_proxy.runtime.parts import Parts
 from iron_proxy.runtime.policy_reading import Origin, Source
 from iron_proxy.runtime.reload import Reloader
+from iron_proxy.streams.byte_stream import StreamReset
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.upstream.measured_pool import MeasuredPool
 from iron_proxy.upstream.pool import Pool
@@ -323,3 +325,21 @@ async def test_upstreams_are_measured_after_a_reload_as_before_and_the_counts_go
         assert type(pool) is type(former) is (MeasuredPool if is_measured else Pool)
         if isinstance(pool, MeasuredPool):
             assert pool._observer is running.assembly.upstream_metrics
+
+
+async def test_other_limits_are_in_force_at_once_and_close_nobody(tmp_path: Path, process_log: LogLines) -> None:
+    async with process(tmp_path) as running:
+        kept = await running.connect()
+        assert await status(kept) == b"403"
+        running.write("limits: {connections: 1, connections_per_client: 1, idle: 1h}\n")
+
+        await running.reloader.reload("test")
+
+        assert running.assembly.services.limits.idle == 3600.0
+        assert running.assembly.counts.capacity == Capacity(1, 1)
+        refused = await running.connect()
+        with pytest.raises(StreamReset):
+            await refused.read(LONG)
+        assert await status(kept) == b"403"
+        await closed(kept, refused)
+    assert [each.limit["refused"] for each in running.records if isinstance(each, EventRecord) and each.limit] == [1]

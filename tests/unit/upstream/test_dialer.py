@@ -1,6 +1,7 @@
 """What is dialled is what was judged; what is denied sees no SYN; what is not verified sees no application data."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ import trustme
 from tests.fakes.loopback import RecordingServer, client_context, closed, server_context
 from tests.fakes.resolver import Addresses, FakeResolver
 
+from iron_proxy.config.schema import LimitsConfig
 from iron_proxy.errors import (
     UpstreamDenied,
     UpstreamTimeout,
@@ -52,8 +54,10 @@ def build(
     deny_list: DenyList = DENIED,
     context: ssl.SSLContext | None = None,
     is_own_listener: Callable[[str, int], bool] = lambda address, port: False,
+    **limits: float,
 ) -> Dialer:
-    return Dialer(FakeResolver(names), deny_list, context or client_context(), is_own_listener)
+    given = LimitsConfig(**limits)  # type: ignore[arg-type]  # no count is a float
+    return Dialer(FakeResolver(names), deny_list, context or client_context(), is_own_listener, limits=given)
 
 
 def permit(host: str, port: int, scheme: str = "http", *, named: bool = False) -> Permit:
@@ -195,15 +199,13 @@ def silent_port() -> Iterator[int]:
             filler.close()
 
 
-async def test_an_address_that_says_nothing_times_out(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialer_module, "CONNECT_TIMEOUT", 0.03)
-
+async def test_an_address_that_says_nothing_times_out(silent_port: int) -> None:
     with pytest.raises(UpstreamTimeout):
-        await build({"ok.test": [SECOND_HOST]}).dial(permit("ok.test", silent_port))
+        await build({"ok.test": [SECOND_HOST]}, connect=0.03).dial(permit("ok.test", silent_port))
 
 
 async def test_a_silent_address_leaves_time_for_the_next(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialer_module, "ATTEMPT_TIMEOUT", 0.03)
+    monkeypatch.setattr(dialer_module, "ATTEMPT_SHARE", 0.001)
     async with RecordingServer(ALLOWED_HOST, silent_port):
         stream = await build({"ok.test": [SECOND_HOST, ALLOWED_HOST]}).dial(permit("ok.test", silent_port))
 
@@ -211,14 +213,25 @@ async def test_a_silent_address_leaves_time_for_the_next(silent_port: int, monke
         await closed(stream)
 
 
-async def test_a_resolver_that_hangs_is_part_of_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_descriptor_left_one_request_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*arguments: object) -> socket.socket:
+        raise OSError(errno.EMFILE, "too many")
+
+    dialer = build({"ok.test": [ALLOWED_HOST]})
+    monkeypatch.setattr("iron_proxy.upstream.dialer.socket.socket", exhausted)
+
+    with pytest.raises(UpstreamUnreachable, match=r"^dial tcp .*:80: too many open files$"):
+        await dialer.dial(permit("ok.test", 80))
+
+
+async def test_a_resolver_that_hangs_is_part_of_the_time_to_connect() -> None:
     class Hanging:
         async def resolve(self, host: str) -> list[str]:
             await asyncio.Event().wait()
             return []
 
-    monkeypatch.setattr(dialer_module, "CONNECT_TIMEOUT", 0.02)
-    dialer = Dialer(Hanging(), DENIED, client_context(), lambda address, port: False)
+    limits = LimitsConfig(connect=0.02)
+    dialer = Dialer(Hanging(), DENIED, client_context(), lambda address, port: False, limits=limits)
 
     with pytest.raises(UpstreamTimeout, match=r"connecting to slow\.test:80 timed out"):
         await dialer.dial(permit("slow.test", 80))
@@ -290,13 +303,11 @@ async def test_an_upstream_that_closes_during_the_handshake_is_a_tls_error(serve
     assert isinstance(dialled, UpstreamTLSError)
 
 
-async def test_a_handshake_that_does_not_go_on_times_out(
-    server: RecordingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dialer_module, "TLS_TIMEOUT", 0.02)
+async def test_a_handshake_that_does_not_go_on_times_out(server: RecordingServer) -> None:
+    dialer = build({"ok.test": [ALLOWED_HOST]}, tls_handshake=0.02)
 
     with pytest.raises(UpstreamTimeout, match=r"the TLS handshake with ok\.test timed out"):
-        await secure_dial(server)
+        await dialer.dial(permit("ok.test", server.port, "https"))
 
     upstream = await server.accepted()
     with pytest.raises(StreamReset):

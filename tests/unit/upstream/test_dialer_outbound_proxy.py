@@ -11,6 +11,7 @@ from tests.fakes.loopback import RecordingServer, client_context, closed, server
 from tests.fakes.outbound_proxy import FakeHTTPProxy, FakeSOCKSProxy
 from tests.fakes.resolver import Addresses, FakeResolver
 
+from iron_proxy.config.schema import LimitsConfig
 from iron_proxy.errors import (
     UpstreamDenied,
     UpstreamError,
@@ -25,7 +26,6 @@ from iron_proxy.pipeline.pipeline import Permit
 from iron_proxy.streams.byte_stream import StreamReset
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSStream
-from iron_proxy.upstream import dialer as dialer_module
 from iron_proxy.upstream.deny_list import DenyList
 from iron_proxy.upstream.dialer import Dialer
 from iron_proxy.upstream.nested_tls import NestedTLSStream
@@ -81,13 +81,16 @@ def build(
     context: ssl.SSLContext | None = None,
     no_proxy: str = "",
     is_own_listener: Callable[[str, int], bool] = lambda address, port: False,
+    connect: float = 30.0,
 ) -> tuple[Dialer, FakeResolver]:
     """A dialer with one proxy for both schemes. Numeric hosts resolve to themselves, as they really do."""
     known = {"127.0.0.1": ["127.0.0.1"], ORIGIN: [ORIGIN], DENIED_HOST: [DENIED_HOST], **(names or {})}
     resolver = FakeResolver(known)
     proxies = OutboundProxies.from_texts(url, url, no_proxy)
     deny_list = DenyList() if deny_list is None else deny_list
-    return Dialer(resolver, deny_list, context or client_context(), is_own_listener, proxies), resolver
+    limits = LimitsConfig(connect=connect)
+    context = context or client_context()
+    return Dialer(resolver, deny_list, context, is_own_listener, proxies, limits=limits), resolver
 
 
 def permit(port: int, scheme: str = "https", host: str = "ok.test", *, named: bool = False) -> Permit:
@@ -312,10 +315,9 @@ async def test_a_proxy_that_is_not_there_is_named() -> None:
         await dialer.dial(permit(443))
 
 
-async def test_a_proxy_that_does_not_answer_times_out_and_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialer_module, "CONNECT_TIMEOUT", 0.03)
+async def test_a_proxy_that_does_not_answer_times_out_and_is_closed() -> None:
     async with RecordingServer() as silent:
-        dialer, _ = build(f"http://127.0.0.1:{silent.port}")
+        dialer, _ = build(f"http://127.0.0.1:{silent.port}", connect=0.03)
 
         with pytest.raises(UpstreamTimeout, match=r"connecting to ok\.test:443 through outbound proxy 127\.0\.0\.1:"):
             await dialer.dial(permit(443))
@@ -325,11 +327,7 @@ async def test_a_proxy_that_does_not_answer_times_out_and_is_closed(monkeypatch:
             await read_exactly(stream, 1000)
 
 
-async def test_a_proxy_that_sends_a_byte_now_and_then_does_not_stretch_the_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(dialer_module, "CONNECT_TIMEOUT", 0.05)
-
+async def test_a_proxy_that_sends_a_byte_now_and_then_does_not_stretch_the_time() -> None:
     async def trickle(server: RecordingServer) -> None:
         stream = await server.accepted()
         while True:
@@ -337,7 +335,7 @@ async def test_a_proxy_that_sends_a_byte_now_and_then_does_not_stretch_the_time(
             await asyncio.sleep(0.002)
 
     async with RecordingServer() as slow:
-        dialer, _ = build(f"http://127.0.0.1:{slow.port}")
+        dialer, _ = build(f"http://127.0.0.1:{slow.port}", connect=0.05)
         dialled, trickled = await asyncio.gather(dialer.dial(permit(443)), trickle(slow), return_exceptions=True)
 
     assert isinstance(dialled, UpstreamTimeout)

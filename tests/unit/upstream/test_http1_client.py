@@ -7,7 +7,6 @@ from iron_proxy.errors import UpstreamDisconnected, UpstreamTimeout
 from iron_proxy.messages.authority import Target
 from iron_proxy.streams.byte_stream import MAX_PIECE_BYTES
 from iron_proxy.streams.http1_reader import Stream
-from iron_proxy.upstream import http1_client
 from iron_proxy.upstream.http1_client import OriginKey, UpstreamConnection
 
 LONG = 5.0
@@ -124,10 +123,8 @@ async def test_writing_to_an_upstream_that_has_gone_is_its_fault(conversation: C
         await conversation.connection.write(b"x")
 
 
-async def test_an_upstream_that_takes_nothing_of_an_upload_meets_a_deadline(
-    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http1_client, "WRITE_TIMEOUT", 0.01)
+async def test_an_upstream_that_takes_nothing_of_an_upload_meets_a_deadline(conversation: Conversation) -> None:
+    conversation.connection.write_timeout = 0.01
 
     with pytest.raises(UpstreamTimeout):
         await conversation.connection.write(b"x" * (MAX_PIECE_BYTES + 1))

@@ -21,24 +21,29 @@ from iron_proxy.protocols.http2.header_rules import RequestReader, describe_requ
 from iron_proxy.protocols.http2.hpack import Field, FieldDecoder
 from iron_proxy.protocols.http2.stream import Stream
 
-_SETTINGS = {
-    frames.SETTING_MAX_CONCURRENT_STREAMS: limits.MAX_CONCURRENT_STREAMS,
-    frames.SETTING_INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW,
-    frames.SETTING_MAX_HEADER_LIST_SIZE: MAX_REQUEST_HEAD_BYTES,
-}
-
 
 class Http2Server(Http2Connection):
-    """A client's connection; `scheme` is what it speaks: "https" over TLS, else "http"."""
+    """
+    A client's connection; `scheme` is what it speaks: "https" over TLS, else "http".
 
-    def __init__(self, scheme: str) -> None:
+    `max_streams` requests may be open at once.
+    """
+
+    def __init__(self, scheme: str, max_streams: int = limits.MAX_CONCURRENT_STREAMS) -> None:
         super().__init__(
             FrameReader(MAX_REQUEST_HEAD_BYTES, expects_preface=True),
             FieldDecoder(limits.MAX_DECODED_REQUEST_BYTES),
             FloodGuard(peer_opens_streams=True),
-            frames.settings_frame(_SETTINGS),
+            frames.settings_frame(
+                {
+                    frames.SETTING_MAX_CONCURRENT_STREAMS: max_streams,
+                    frames.SETTING_INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW,
+                    frames.SETTING_MAX_HEADER_LIST_SIZE: MAX_REQUEST_HEAD_BYTES,
+                }
+            ),
             limits.CLIENT_CONNECTION_WINDOW,
         )
+        self._max_streams = max_streams
         self._requests = RequestReader(scheme.encode("ascii"))
 
     def send_head(
@@ -76,7 +81,7 @@ class Http2Server(Http2Connection):
 
     def _open(self, stream_id: int, fields: list[Field], *, ends: bool) -> None:
         self._highest = stream_id
-        if len(self._streams) >= limits.MAX_CONCURRENT_STREAMS or self._is_after_go_away(stream_id):
+        if len(self._streams) >= self._max_streams or self._is_after_go_away(stream_id):
             self._write_reset(stream_id, ErrorCode.REFUSED_STREAM)
             self._guard.provoked_resets.spend(self._now)
             return

@@ -3,6 +3,7 @@
 import pytest
 from tests.wire.http2_frames import (
     GET,
+    OPENING,
     POST,
     block,
     comparable,
@@ -196,3 +197,15 @@ def test_the_first_frame_states_our_limits() -> None:
         for at in (0, 6, 12)
     }
     assert values == {3: 100, 4: 262_144, 6: 65_536}  # and not 8: no extended CONNECT
+
+
+def test_fewer_streams_are_stated_and_kept_to() -> None:
+    server = Http2Server("https", max_streams=2)
+    first = frames_in(server.take_outgoing())[0]
+    assert first[3][:6] == b"\x00\x03\x00\x00\x00\x02"
+
+    server.receive(OPENING + headers(1, GET) + headers(3, GET))
+    server.take_outgoing()
+
+    assert server.receive(headers(5, GET)) == []
+    assert [frame[0] for frame in frames_in(server.take_outgoing())] == [3]      # RST_STREAM
