@@ -57,6 +57,12 @@ class ClientDisconnected(ClientError):
     """The client went away, or stopped sending in the middle of a message."""
 
 
+class TooMuchHeld(ClientError):
+    """The client, or all of them together, make us hold too much at this moment: later it may fit."""
+
+    status = 503
+
+
 class ClientTimeout(ClientError):
     """The client was too slow: a head, a body piece or a read of our answer overran its deadline."""
 

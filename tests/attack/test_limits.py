@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from tests.conftest import Fresh, Running
-from tests.fakes.configurations import base_config
+from tests.fakes.configurations import allowlist, base_config
 from tests.fakes.internet import Internet
 from tests.fakes.running_proxy import ProxyCA, RunningProxy, request
 from tests.fakes.wire_client import TIMEOUT, Way, connect
@@ -215,3 +215,42 @@ def spending(proxy: RunningProxy, seconds: float) -> tuple[float, float]:
 def cpu_seconds(proxy: RunningProxy) -> float:
     fields = Path(f"/proc/{proxy.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_dos_bodies_that_are_held_for_a_transform_are_bounded_and_another_client_finds_room(running: Running) -> None:
+    captures = {"name": "body_capture", "config": {"max_request_body_bytes": 1 << 20, "rules": [{"host": "ok.test"}]}}
+    proxy = running(limits={"body_memory": "4MiB"}, transforms=[allowlist(), captures])
+    host = proxy.authority(Way.HTTP, "ok.test")
+    part = b"x" * 900_000
+    before = len(proxy.lines)
+    head = f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000000\r\n\r\n".encode()
+
+    with opened(GREEDY, proxy, "http", 8) as uploads:
+        proxy.started += len(uploads)
+        for sock in uploads:
+            sock.sendall(head)
+            with suppress(ConnectionError):      # refused, and the rest of its body unread
+                sock.sendall(part)
+        refused = proxy.wait_for(lambda line: line.get("status_code") == 503, start=before)
+        answer = proxy.ask(Way.HTTP, method="POST", body=b"y" * 900_000)
+        waiting = len(uploads) - sum(record["status_code"] == 503 for record in proxy.records())
+
+    assert (refused["action"], refused["reason"]) == ("reject", "too much of request bodies is held at the moment")
+    assert answer.status == 200                  # another client, for whom there is a MiB left
+    assert waiting >= 2                          # and of the greedy one's what fits is held
+    assert proxy.new_records()
+    assert uploaded(GREEDY, proxy, head + b"z" * 1_000_000).startswith(b"HTTP/1.1 200 ")
+
+
+def uploaded(source: str, proxy: RunningProxy, message: bytes) -> bytes:
+    """The answer to an upload, once there is room for it again."""
+    deadline = monotonic() + LONG
+    while True:
+        proxy.started += 1
+        with connect_from(source, proxy.addresses["http"]) as sock:
+            answer = b""
+            with suppress(ConnectionError):
+                sock.sendall(message)
+                answer = sock.recv(1000)
+        if answer.startswith(b"HTTP/1.1 200 ") or monotonic() > deadline:
+            return answer

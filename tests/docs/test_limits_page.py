@@ -8,6 +8,7 @@ from tests.docs.pages import text_of
 
 from iron_proxy.config import capacity
 from iron_proxy.config.schema import DEFAULT_LIMITS, MAX_HTTP2_STREAMS, LimitsConfig
+from iron_proxy.config.sizes import parse_size
 from iron_proxy.go_compat.durations import parse_duration
 from iron_proxy.listeners import connection_counts
 from iron_proxy.protocols.http1 import limits as http1
@@ -32,7 +33,7 @@ def test_a_limit_stands_there_with_its_default(name: str) -> None:
     if value is None:
         assert not default.isdigit()             # follows from the machine
     elif isinstance(value, int):
-        assert int(default) == value
+        assert parse_size(default) == value
     else:
         assert parse_duration(default) == value
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from iron_proxy.errors import IronProxyError
+from iron_proxy.messages.body_memory import BodyMemory, HeldBody
 from iron_proxy.messages.headers import Pair
 
 
@@ -23,10 +24,14 @@ class FakeBodySource:
     ) -> None:
         self.trailers: list[Pair] = []
         self.reads = 0
+        self.memory = BodyMemory(1 << 30)
         self._pieces = list(pieces)
         self._here = len(pieces) + 1 if here is None else here
         self._trailers = list(trailers)
         self._failure = failure
+
+    def hold_body(self) -> HeldBody:
+        return HeldBody(self.memory, "192.0.2.9")
 
     async def read_body(self) -> bytes:
         self._here = max(1, self._here)

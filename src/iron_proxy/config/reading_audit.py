@@ -4,18 +4,12 @@ The `audit:` block: where the records go, how surely, and how one can tell later
 What goes together and what does not is checked here, as all of it is in one block. Called by `reading.py`.
 """
 
-import re
 from typing import Final, cast
 
 from iron_proxy.config import schema
 from iron_proxy.config.section import Section
+from iron_proxy.config.sizes import parse_size
 
-_SIZE = re.compile(r"([0-9]{1,15})([KMGT]i?B)?", re.ASCII)
-_UNITS: Final = {
-    None: 1,
-    "KB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4,
-    "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4,
-}  # fmt: skip
 # A file that is put aside with every few records is a mistake in the unit.
 _SMALLEST_MAX_SIZE: Final = 64 * 1024
 # Renaming them all takes a moment, in which nothing else happens.
@@ -52,11 +46,10 @@ def _max_size(section: Section) -> int | None:
         return schema.DEFAULT_AUDIT_MAX_SIZE
     if text == "unlimited":
         return None
-    found = _SIZE.fullmatch(text)
-    if found is None:
+    size = parse_size(text)
+    if size is None:
         section.problem("max_size", f'must be a number of bytes, a size such as 100MiB, or unlimited; got "{text}"')
         return None
-    size = int(found[1]) * _UNITS[found[2]]
     if size < _SMALLEST_MAX_SIZE:
         section.problem("max_size", f"must be at least 64KiB; got {text}")
     return size

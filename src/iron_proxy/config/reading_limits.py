@@ -4,8 +4,14 @@ The `limits:` block: how long each thing may take, and how many there may be of 
 Limits that had a key before there was this block keep it (`proxy`, `dns`). Called by `reading.py`.
 """
 
+from typing import Final
+
 from iron_proxy.config import schema
 from iron_proxy.config.section import Section
+from iron_proxy.config.sizes import parse_size
+
+# One body of the default size with the piece that it may hold beyond; with less, many an honest upload would not fit.
+_SMALLEST_BODY_MEMORY: Final = 2 * 1024 * 1024
 
 
 def read_limits(section: Section) -> schema.LimitsConfig:
@@ -23,6 +29,7 @@ def read_limits(section: Section) -> schema.LimitsConfig:
         connections=section.integer("connections", 0, at_least=0) or None,
         connections_per_client=section.integer("connections_per_client", 0, at_least=0) or None,
         http2_streams=_streams(section),
+        body_memory=_body_memory(section),
     )
     section.finish()
     return config
@@ -35,3 +42,13 @@ def _streams(section: Section) -> int:
         section.problem("http2_streams", f"must be at most {schema.MAX_HTTP2_STREAMS}; got {value} ({remedy})")
         return schema.DEFAULT_HTTP2_STREAMS
     return value
+
+
+def _body_memory(section: Section) -> int:
+    text = section.text("body_memory")
+    size = parse_size(text) if text else 0
+    if size is None:
+        section.problem("body_memory", f'must be a number of bytes, or a size such as 256MiB; got "{text}"')
+    elif 0 < size < _SMALLEST_BODY_MEMORY:
+        section.problem("body_memory", f"must be at least 2MiB; got {text}")
+    return size or schema.DEFAULT_BODY_MEMORY

@@ -53,6 +53,8 @@ DEFAULT_WRITE: Final = 120.0
 DEFAULT_CONNECT: Final = 30.0
 # TLS that is passed through and on which neither side says anything. Peers that mean to stay ping more often than this.
 DEFAULT_TUNNEL_IDLE: Final = 3600.0
+# Two hundred uploads of which a transform sees a MiB, and what a small machine can spare.
+DEFAULT_BODY_MEMORY: Final = 256 * 1024 * 1024
 # Browsers and load generators open up to 100 at once, and RFC 9113 section 6.5.2 recommends no fewer.
 DEFAULT_HTTP2_STREAMS: Final = 100
 # As many as a client may take back at once (`protocols/http2/limits.py: RESETS`): with more, an honest client that
@@ -285,6 +287,8 @@ class LimitsConfig:
     connections: int | None = None
     connections_per_client: int | None = None
     http2_streams: int = DEFAULT_HTTP2_STREAMS
+    # Bytes of request bodies that are held for transforms, of all clients; one may have three quarters of it.
+    body_memory: int = DEFAULT_BODY_MEMORY
 
 
 DEFAULT_LIMITS: Final = LimitsConfig()

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from iron_proxy.errors import BadRequest
 from iron_proxy.messages.authority import DEFAULT_PORTS, Target, parse_target
 from iron_proxy.messages.body import Body
+from iron_proxy.messages.body_memory import BodyMemory, HeldBody
 from iron_proxy.messages.headers import Headers, Pair
 from iron_proxy.messages.request import Request
 from iron_proxy.pipeline.exchange import Exchange
@@ -105,6 +106,9 @@ class _NoSource:
 
     def read_body_nowait(self) -> bytes | None:
         return b""
+
+    def hold_body(self) -> HeldBody:
+        return HeldBody(BodyMemory(0), "")       # of what is never there
 
 
 _NO_SOURCE = _NoSource()

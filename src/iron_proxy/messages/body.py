@@ -9,6 +9,7 @@ end improperly on the other side too.
 from collections.abc import Callable
 from typing import Protocol
 
+from iron_proxy.messages.body_memory import HeldBody, Hold
 from iron_proxy.messages.headers import Pair
 
 
@@ -26,15 +27,23 @@ class BodySource(Protocol):
         ...
 
 
+# Less is not worth counting: a connection's buffers, which are not counted either, hold more.
+UNCOUNTED_BYTES = 16 * 1024
+
+
 class Body:
     """One body, read once. `length` is its exact size, or None while only its end will tell."""
 
     __slots__ = (
-        "_drops_trailers", "_ended", "_next", "_retained", "_source", "_streamed", "_unwanted", "length", "passed",
+        "_drops_trailers", "_ended", "_held", "_hold", "_next", "_retained", "_source", "_streamed", "_unwanted",
+        "length", "passed",
     )  # fmt: skip
 
-    def __init__(self, source: BodySource | None, length: int | None) -> None:
+    def __init__(self, source: BodySource | None, length: int | None, hold: Hold | None = None) -> None:
+        """`hold` begins to count what is held, where somebody counts it."""
         self._source = source
+        self._hold = hold
+        self._held: HeldBody | None = None
         self._retained: list[bytes] = []        # what a peek has read: replayed by `read`
         self._next = 0                          # index into _retained of the next piece to replay
         self._ended = source is None
@@ -113,6 +122,7 @@ class Body:
         Look at the first `limit` bytes without consuming them.
 
         Returns them and whether they are the whole body. May hold up to one piece (256 KiB) more than `limit`.
+        Raises what the source raises, and TooMuchHeld.
         """
         if self._streamed:
             raise RuntimeError("the body has already streamed past")
@@ -122,12 +132,28 @@ class Body:
             if piece:
                 self._retained.append(piece)
                 size += len(piece)
+                if size > UNCOUNTED_BYTES and self._hold is not None:
+                    self._count(size, len(piece), self._hold)
             else:
                 self._ended = True
         content = b"".join(self._retained)
         if len(self._retained) > 1 and not self._next:
             self._retained = [content]
         return content[:limit], self._ended and size <= limit
+
+    def _count(self, size: int, added: int, hold: Hold) -> None:
+        if self._held is None:
+            self._held, added = hold(), size
+        self._held.grow(added)
+
+    def let_go(self) -> None:
+        """
+        Drop what is held: nobody will read it any more. Where an exchange ends in order, dropping the body does it.
+
+        An exception keeps its frames and they keep the body, until a collector comes by if there is a cycle.
+        """
+        self._held = None
+        self._retained, self._next = [], 0
 
     def read_nowait(self) -> bytes | None:
         """The next piece if it is here already, b"" at the end, None when it would have to be waited for."""

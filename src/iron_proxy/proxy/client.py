@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from iron_proxy.errors import ClientError
 from iron_proxy.messages.authority import Target
-from iron_proxy.messages.body import BodySource
 from iron_proxy.messages.response import Response
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
+from iron_proxy.proxy.request_checks import CountedSource
 from iron_proxy.proxy.services import Services
 
 if TYPE_CHECKING:                                # it imports this
     from iron_proxy.proxy.request_life import RequestLife
 
 
-class RequestSource(BodySource, Protocol):
+class RequestSource(CountedSource, Protocol):
     """Where the request's body comes from."""
 
     message_ended: bool                  # it has been read to its end

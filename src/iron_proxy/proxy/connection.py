@@ -11,6 +11,7 @@ from time import monotonic
 
 from iron_proxy.errors import ClientDisconnected, ClientError, ClientTimeout
 from iron_proxy.messages.authority import Target
+from iron_proxy.messages.body_memory import HeldBody
 from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.pipeline.exchange import Tunnel
 from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
@@ -295,6 +296,9 @@ class _ContinuingReader(RequestReader):
     def let_go(self) -> None:
         """The connection has ended: hold nobody who holds this, or both would stay until the collector comes."""
         self._client = None
+
+    def hold_body(self) -> HeldBody:
+        return self._client.services.hold_body(self._client.peer)
 
     async def read_body(self) -> bytes:
         client = self._client

@@ -59,19 +59,19 @@ async def handle(client: Client, head: RequestHead | ClientError, refusal: Clien
         life.generation = snapshot.generation
         life.outcome = await _decide(client, head, _check(client, head, life), snapshot.pipeline, life)
     except ClientDisconnected:
-        life.outcome = ClientGone()
+        life.fail(ClientGone())
         client.break_off()
     except asyncio.CancelledError:
-        life.outcome = Failed(503, "the proxy is shutting down")
+        life.fail(Failed(503, "the proxy is shutting down"))
         if not client.client_left:
             raise
         life.outcome = ClientGone() if (why := client.violation) is None else Rejected(why.status, str(why))
         client.break_off()
     except ClientError as error:
-        life.outcome = Rejected(error.status, str(error))
+        life.fail(Rejected(error.status, str(error)))
         await _answer(client, error, life)
     except IronProxyError as error:
-        life.outcome = Failed(error.status, str(error))
+        life.fail(Failed(error.status, str(error)))
         await _answer_failure(client, head, error, life)
     finally:
         services.release()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from iron_proxy.errors import ClientDisconnected, ClientError, ClientTimeout, IronProxyError
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
+from iron_proxy.messages.body_memory import HeldBody
 from iron_proxy.messages.headers import Pair
 from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.pipeline.exchange import Tunnel
@@ -106,6 +107,10 @@ class Http2Request(Http2Stream):
                 self.task.cancel()
 
     # --- the request's body -----------------------------------------------------------------------------------------
+
+    def hold_body(self) -> HeldBody:
+        """Begin to count what is held of the body."""
+        return self.services.hold_body(self.peer)
 
     async def read_body(self) -> bytes:
         """As `Http2Stream`; the client is first told to go on, if it waits for that."""

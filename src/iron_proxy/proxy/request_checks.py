@@ -7,13 +7,14 @@ must be the one that it was for, and so must an address.
 """
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from iron_proxy.errors import BadRequest
 from iron_proxy.matching.path_patterns import path_is_ambiguous
 from iron_proxy.messages.authority import DEFAULT_PORTS, Target, parse_target
 from iron_proxy.messages.body import Body, BodySource
+from iron_proxy.messages.body_memory import HeldBody
 from iron_proxy.messages.headers import Headers
 from iron_proxy.messages.request import Request, decoded_path
 from iron_proxy.pipeline.exchange import Tunnel
@@ -28,9 +29,17 @@ _SLASH = 0x2F
 _SEPARATORS = re.compile(rb"[/\\]")
 
 
+class CountedSource(BodySource, Protocol):
+    """Where the body of a request comes from, and who counts what is held of it."""
+
+    def hold_body(self) -> HeldBody:
+        """Begin to count, for this client."""
+        ...
+
+
 def check_request(
     head: RequestHead,
-    source: BodySource,
+    source: CountedSource,
     *,
     scheme: str,
     server_name: str,
@@ -166,9 +175,9 @@ def has_dot_segments(raw_path: bytes) -> bool:
     return False
 
 
-def _body(head: RequestHead, source: BodySource) -> Body:
+def _body(head: RequestHead, source: CountedSource) -> Body:
     framing = head.framing
-    return Body(source, framing.size if isinstance(framing, Length) else None)
+    return Body(source, framing.size if isinstance(framing, Length) else None, source.hold_body)
 
 
 def described(head: RequestHead) -> tuple[str, str, str]:

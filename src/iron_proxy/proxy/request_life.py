@@ -52,6 +52,12 @@ class RequestLife:
         self.is_recorded = False                  # its record is, or the closing one
         self.request_id = new_request_id()        # of its records
 
+    def fail(self, outcome: Outcome) -> None:
+        """An exception has ended the exchange: what is held of the request's body is dropped."""
+        self.outcome = outcome
+        if self.exchange is not None:
+            self.exchange.request.body.let_go()
+
 
 def emit(client: Client, life: RequestLife) -> None:
     """Emit the record of a request that has ended, unless that has been done."""

@@ -14,7 +14,9 @@ from time import monotonic
 from typing import Protocol
 
 from iron_proxy.audit.emitter import AuditEmitter
-from iron_proxy.config.schema import DEFAULT_LIMITS, DEFAULT_WEBSOCKET_IDLE_TIMEOUT, LimitsConfig
+from iron_proxy.config.schema import DEFAULT_BODY_MEMORY, DEFAULT_LIMITS, DEFAULT_WEBSOCKET_IDLE_TIMEOUT, LimitsConfig
+from iron_proxy.messages.body_memory import BodyMemory, HeldBody
+from iron_proxy.messages.client_key import client_key_of_peer
 from iron_proxy.proxy.sight import Sight
 from iron_proxy.proxy.snapshot import Snapshot
 from iron_proxy.streams.http1_reader import Stream
@@ -62,9 +64,10 @@ class _Opening:
 
 
 class Process:
-    """What outlives a reload: the connections, whether they are to end, and which services are the newest."""
+    """What outlives a reload: connections, what they make us hold, whether they are to end, the newest services."""
 
-    def __init__(self) -> None:
+    def __init__(self, body_memory: int = DEFAULT_BODY_MEMORY) -> None:
+        self.body_memory = BodyMemory(body_memory)
         self.connections: set[Closable] = set()
         self.draining = False                    # no new request on kept connections
         self.newest: Services | None = None
@@ -112,10 +115,15 @@ class Services:
         """The services of the configuration in force: for what begins now."""
         return self.process.newest or self
 
+    def hold_body(self, peer: str) -> HeldBody:
+        """Begin to count what is held of a request's body."""
+        return HeldBody(self.process.body_memory, client_key_of_peer(peer))
+
     def retire(self, successor: "Services") -> asyncio.Event:
         """Put others in their place. The event is set when the last exchange that has these has ended."""
         self._unused = unused = asyncio.Event()
         self.process.newest = successor
+        self.process.body_memory.limit = successor.limits.body_memory
         if not self.users:
             unused.set()
         return unused

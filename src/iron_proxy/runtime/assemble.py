@@ -149,7 +149,7 @@ def build_services(
         websocket_max_duration=config.proxy.websocket_max_duration,
         records_sessions=config.audit.session_records,
         deny_list=deny_list,
-        process=Process() if former is None else former.process,
+        process=Process(config.limits.body_memory) if former is None else former.process,
     )
     _announce(config, snapshot.pipeline, deny_list)
     return services

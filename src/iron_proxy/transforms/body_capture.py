@@ -9,7 +9,7 @@ never read.
 from collections.abc import Iterable
 
 from iron_proxy.config.section import Section
-from iron_proxy.errors import IronProxyError
+from iron_proxy.errors import IronProxyError, TooMuchHeld
 from iron_proxy.matching.rule import Rule, rules_from
 from iron_proxy.matching.rule_index import RuleIndex
 from iron_proxy.pipeline.exchange import BodyCapture, Exchange
@@ -39,6 +39,8 @@ class BodyCapturer:
             return CONTINUE
         try:
             content, is_whole = await request.body.peek(self._capture_bytes)
+        except TooMuchHeld:
+            raise                                # nobody fills the memory to go on unseen
         except IronProxyError as error:
             exchange.annotate("body_capture_error", str(error))
             return CONTINUE

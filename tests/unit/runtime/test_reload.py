@@ -331,12 +331,13 @@ async def test_other_limits_are_in_force_at_once_and_close_nobody(tmp_path: Path
     async with process(tmp_path) as running:
         kept = await running.connect()
         assert await status(kept) == b"403"
-        running.write("limits: {connections: 1, connections_per_client: 1, idle: 1h}\n")
+        running.write("limits: {connections: 1, connections_per_client: 1, idle: 1h, body_memory: 2MiB}\n")
 
         await running.reloader.reload("test")
 
         assert running.assembly.services.limits.idle == 3600.0
         assert running.assembly.counts.capacity == Capacity(1, 1)
+        assert running.assembly.services.process.body_memory.limit == 2 * 1024**2
         refused = await running.connect()
         with pytest.raises(StreamReset):
             await refused.read(LONG)
