@@ -66,6 +66,7 @@ class Counts(msgspec.Struct):
     requests: list[tuple[str, str | None, int, int]]
     refusals: dict[str, int]
     events: list[tuple[str, str, int]]
+    limits: dict[str, int]
     notes: dict[str, int]
     durations: list[int]
     durations_total: float
@@ -151,6 +152,7 @@ class RequestMetrics:
             [(action, _text(rule), status, n) for (action, rule, status), n in self.requests.items()],
             self.refusals,
             [(event, action, n) for (event, action), n in self.events.items()],
+            self.limits,
             self.notes,
             self.durations.counts,
             self.durations.total,
@@ -168,6 +170,8 @@ class RequestMetrics:
             self._count_refusal(by, count)
         for event, action, count in other.events:
             self.events[event, action] = self.events.get((event, action), 0) + count
+        for name, count in other.limits.items():
+            self.limits[name] = self.limits.get(name, 0) + count
         for name, count in other.notes.items():
             self.notes[name] += count
         self.durations.add_all(other.durations, other.durations_total)

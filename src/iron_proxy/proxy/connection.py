@@ -291,6 +291,7 @@ class _ContinuingReader(RequestReader):
 
     def __init__(self, stream: Stream, client: ClientConnection) -> None:
         super().__init__(stream, client.services.limits.request_body_idle)
+        self._process = client.services.process
         self._client: ClientConnection | None = client
 
     def let_go(self) -> None:
@@ -298,7 +299,7 @@ class _ContinuingReader(RequestReader):
         self._client = None
 
     def hold_body(self) -> HeldBody:
-        return self._client.services.hold_body(self._client.peer)
+        return self._process.hold_body(self.stream.peer)
 
     async def read_body(self) -> bytes:
         client = self._client

@@ -110,7 +110,7 @@ class Http2Request(Http2Stream):
 
     def hold_body(self) -> HeldBody:
         """Begin to count what is held of the body."""
-        return self.services.hold_body(self.peer)
+        return self.services.process.hold_body(self.peer)
 
     async def read_body(self) -> bytes:
         """As `Http2Stream`; the client is first told to go on, if it waits for that."""

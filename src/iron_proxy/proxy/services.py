@@ -73,6 +73,10 @@ class Process:
         self.newest: Services | None = None
         self.handshakes: dict[str, int] = {}     # of clients' TLS that succeeded, by version, for metrics
 
+    def hold_body(self, peer: str) -> HeldBody:
+        """Begin to count what is held of a client's request body."""
+        return HeldBody(self.body_memory, client_key_of_peer(peer))
+
     def note_handshake(self, version: str) -> None:
         """Count one; once a connection."""
         self.handshakes[version] = self.handshakes.get(version, 0) + 1
@@ -114,10 +118,6 @@ class Services:
     def newest(self) -> "Services":
         """The services of the configuration in force: for what begins now."""
         return self.process.newest or self
-
-    def hold_body(self, peer: str) -> HeldBody:
-        """Begin to count what is held of a request's body."""
-        return HeldBody(self.process.body_memory, client_key_of_peer(peer))
 
     def retire(self, successor: "Services") -> asyncio.Event:
         """Put others in their place. The event is set when the last exchange that has these has ended."""

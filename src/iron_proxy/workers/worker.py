@@ -33,6 +33,7 @@ from iron_proxy.management.upstream_metrics import UpstreamMetrics
 from iron_proxy.proxy.services import Services
 from iron_proxy.runtime.assemble import Assembly, OwnListeners
 from iron_proxy.runtime.audit_part import standard_error
+from iron_proxy.runtime.capacity_part import build_counts
 from iron_proxy.runtime.event_loop import new_event_loop
 from iron_proxy.runtime.fleet import Counted, Look, Shown
 from iron_proxy.runtime.hardening import harden_process, harden_server
@@ -156,8 +157,9 @@ class Worker:
         forget_secrets((policy.config.management.api_key_env,))
         settle_garbage_collector()
         set_level(policy.config.log.level)
-        listeners = [Listener(name, sock, _serve_of(name, services)) for name, sock in self._doors.items()]
-        assembly = Assembly(services, listeners, None, None, {}, own=own, exports=exports)
+        counts = build_counts(policy.config.limits, audit)
+        listeners = [Listener(name, sock, _serve_of(name, services), counts) for name, sock in self._doors.items()]
+        assembly = Assembly(services, listeners, None, None, {}, counts, own=own, exports=exports)
         assembly.upstream_metrics = measured
         if measured is not None:
             audit.subscribe(assembly.request_metrics.take)

@@ -13,6 +13,7 @@ from iron_proxy.errors import ConfigError, IronProxyError
 from iron_proxy.management.upstream_metrics import UpstreamMetrics
 from iron_proxy.proxy.services import Leaves, Services
 from iron_proxy.runtime.assemble import Assembly, NoLeaves, OwnListeners, alpn, build_services
+from iron_proxy.runtime.capacity_part import capacity_now
 from iron_proxy.runtime.own_thread import Busy, OwnThread
 from iron_proxy.runtime.parts import Parts
 from iron_proxy.runtime.policy_reading import Origin, ReadPolicy, read_policy
@@ -100,6 +101,7 @@ class WorkerPolicy:
         self._assembly.services = services
         self._parts.close_when_unused(former, unused)
         set_level(config.log.level)
+        self._assembly.counts.capacity = capacity_now(config.limits)       # connections that are open stay
 
     async def abandon(self) -> None:
         """Close the prepared one."""

@@ -149,3 +149,22 @@ def test_together_they_make_no_more_series_than_one() -> None:
 
     assert len(total.requests) == MAX_RULES + 1
     assert sum(total.requests.values()) == 3 * MAX_RULES
+
+
+def refused_connections(name: str, count: int) -> EventRecord:
+    return EventRecord(
+        time="now", level="WARN", event="limit", action="reject", limit={"name": name, "value": 1, "refused": count}
+    )
+
+
+def test_an_event_of_a_limit_counts_for_as_many_as_it_stands_for_also_of_another_process() -> None:
+    metrics, other = RequestMetrics(), RequestMetrics()
+    metrics.take(refused_connections("limits.connections", 40))
+    metrics.take(refused_connections("limits.connections", 2))
+    other.take(refused_connections("limits.connections", 5))
+    other.take(refused_connections("limits.connections_per_client", 1))
+
+    metrics.add(msgspec.msgpack.decode(msgspec.msgpack.encode(other.counts()), type=Counts))
+
+    assert metrics.limits == {"limits.connections": 47, "limits.connections_per_client": 1}
+    assert metrics.events == {("limit", "reject"): 4}
