@@ -136,7 +136,8 @@ def build_services(
     snapshot = _snapshot(config, pipeline, clients, 1 if former is None else former.snapshot.generation + 1)
     deny_list = DenyList(config.proxy.upstream_deny_cidrs)
     dialer = _dialer(config, deny_list, is_own_listener, recent_dials)
-    services = Services(
+    _announce(config, snapshot.pipeline, deny_list)
+    return Services(
         snapshot=snapshot,
         audit=audit,
         dialer=dialer,
@@ -151,8 +152,6 @@ def build_services(
         deny_list=deny_list,
         process=Process(config.limits.body_memory) if former is None else former.process,
     )
-    _announce(config, snapshot.pipeline, deny_list)
-    return services
 
 
 def _dialer(
