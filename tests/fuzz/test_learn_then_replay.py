@@ -24,7 +24,7 @@ from iron_proxy.learning.configuration_text import with_rules
 from iron_proxy.learning.observations import Observations
 from iron_proxy.learning.replay import Replay
 from iron_proxy.learning.rules import learned_rules
-from iron_proxy.matching.path_patterns import path_is_ambiguous
+from iron_proxy.messages.ambiguous_path import path_is_ambiguous
 from iron_proxy.messages.authority import DEFAULT_PORTS, parse_target
 from iron_proxy.messages.request import Request
 from iron_proxy.pipeline.exchange import Exchange

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from iron_proxy.audit_reading.entries import Entry
 from iron_proxy.errors import BadRequest
-from iron_proxy.matching.path_patterns import path_is_ambiguous
+from iron_proxy.messages.ambiguous_path import path_is_ambiguous
 from iron_proxy.messages.authority import DEFAULT_PORTS, Target, parse_target
 from iron_proxy.pipeline.pipeline import DEFAULT_DENY
 

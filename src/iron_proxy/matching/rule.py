@@ -13,7 +13,8 @@ from enum import Enum
 from iron_proxy.config.problems import did_you_mean
 from iron_proxy.config.section import Section
 from iron_proxy.matching.host_patterns import CIDRPattern, HostPattern
-from iron_proxy.matching.path_patterns import PathPattern, path_is_ambiguous
+from iron_proxy.matching.path_patterns import PathPattern
+from iron_proxy.messages.ambiguous_path import path_is_ambiguous
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.headers import TOKEN
 from iron_proxy.messages.request import Request

@@ -2,6 +2,7 @@
 
 from urllib.parse import unquote_to_bytes
 
+from iron_proxy.messages.ambiguous_path import path_is_ambiguous
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.body import Body
 from iron_proxy.messages.headers import Headers
@@ -20,8 +21,8 @@ class Request:
     """
 
     __slots__ = (
-        "_path", "accepts_trailers", "body", "client_name", "headers", "method", "raw_path", "raw_query", "scheme",
-        "sensitive", "target", "upgrade",
+        "_has_ambiguous_path", "_path", "accepts_trailers", "body", "client_name", "headers", "method", "raw_path",
+        "raw_query", "scheme", "sensitive", "target", "upgrade",
     )  # fmt: skip
 
     def __init__(
@@ -35,6 +36,7 @@ class Request:
         body: Body | None = None,
         upgrade: bytes | None = None,
         path: str | None = None,
+        has_ambiguous_path: bool | None = None,
     ) -> None:
         self.method = method
         self.scheme = scheme
@@ -47,7 +49,8 @@ class Request:
         self.client_name = ""                   # which of the configured clients asks; "" when it is unknown
         self.sensitive: frozenset[bytes] = _NOTHING     # lower names of fields, or `:path`, that hold a secret
         self.accepts_trailers = False           # the client said `TE: trailers`
-        self._path = path                       # of `raw_path`, once somebody has asked
+        self._path = path                       # these two of `raw_path`, once somebody has asked
+        self._has_ambiguous_path = has_ambiguous_path
 
     @property
     def path(self) -> str:
@@ -56,10 +59,17 @@ class Request:
             self._path = decoded_path(self.raw_path)
         return self._path
 
+    @property
+    def has_ambiguous_path(self) -> bool:
+        """Whether an origin could read `raw_path` as another path than `path`."""
+        if self._has_ambiguous_path is None:
+            self._has_ambiguous_path = path_is_ambiguous(self.raw_path)
+        return self._has_ambiguous_path
+
     def set_raw_path(self, raw_path: bytes) -> None:
         """Replace the wire form of the path."""
         self.raw_path = raw_path
-        self._path = None
+        self._path = self._has_ambiguous_path = None
 
     @property
     def stated_length(self) -> int | None:

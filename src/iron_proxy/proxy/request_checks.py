@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from iron_proxy.errors import BadRequest
-from iron_proxy.matching.path_patterns import path_is_ambiguous
+from iron_proxy.messages.ambiguous_path import path_is_ambiguous
 from iron_proxy.messages.authority import DEFAULT_PORTS, Target, parse_target
 from iron_proxy.messages.body import Body, BodySource
 from iron_proxy.messages.body_memory import HeldBody
@@ -55,10 +55,10 @@ def check_request(
     checked: CheckedHead | None = head.checked
     if checked is None:
         checked = head.checked = _checked(head, scheme, server_name, tunnel, original_destination)
-    target, raw_path, raw_query, path, upgrade, _, _ = checked
+    target, raw_path, raw_query, path, upgrade, _, is_ambiguous = checked
     body = Body(None, 0) if head.framing is NO_BODY else _body(head, source)
     headers = Headers(head.pairs)
-    request = Request(head.method, scheme, target, raw_path, raw_query, headers, body, upgrade, path)
+    request = Request(head.method, scheme, target, raw_path, raw_query, headers, body, upgrade, path, is_ambiguous)
     request.accepts_trailers = head.te_trailers
     return request
 

@@ -46,6 +46,24 @@ def test_a_new_wire_path_gives_a_new_decoded_path() -> None:
     assert request.raw_target == b"/n%65w"
 
 
+def test_whether_the_path_is_ambiguous_follows_the_wire_path() -> None:
+    request = Request("GET", "http", TARGET, b"/a%2fb")
+    assert request.has_ambiguous_path
+
+    request.set_raw_path(b"/a/b")
+
+    assert not request.has_ambiguous_path
+
+
+def test_who_knows_already_that_the_path_is_ambiguous_can_say_so() -> None:
+    request = Request("GET", "http", TARGET, b"/a/b", has_ambiguous_path=True)
+    assert request.has_ambiguous_path
+
+    request.set_raw_path(b"/a/c")
+
+    assert not request.has_ambiguous_path
+
+
 def test_a_request_without_more_has_no_fields_and_no_body() -> None:
     request = Request("GET", "http", TARGET, b"/")
 
