@@ -14,7 +14,6 @@ from iron_proxy.config.problems import did_you_mean
 from iron_proxy.config.section import Section
 from iron_proxy.matching.host_patterns import CIDRPattern, HostPattern
 from iron_proxy.matching.path_patterns import PathPattern
-from iron_proxy.messages.ambiguous_path import path_is_ambiguous
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.headers import TOKEN
 from iron_proxy.messages.request import Request
@@ -99,15 +98,18 @@ class Rule:
         """Whether the operator named the destination literally: an address, a range or `localhost`."""
         return any(part is not None and part.names_address for part in (self.host, self.cidr))
 
+    @property
+    def comparisons(self) -> int:
+        """How much work it is to ask this rule."""
+        return max(1, len(self._other_paths))
+
     def describe(self) -> str:
         """The rule as the operator wrote it, on one line."""
         return self.description
 
-    def matches(self, target: Target, method: str, path: str, scheme: str, raw_path: bytes, client: str = "") -> bool:
-        """Whether everything fits. An ambiguous path never fits a rule that has paths; "" is an unknown client."""
-        if not self._matches_host(target.host):
-            return False
-        return self.is_host_only or self.mismatch(target, method, path, scheme, raw_path, client) is None
+    def matches(self, request: Request) -> bool:
+        """Whether everything fits."""
+        return self._matches_host(request.target.host) and self.mismatch_of(request) is None
 
     def could_match(self, target: Target, client: str = "") -> bool:
         """Whether some request of this client to this host and port would fit."""
@@ -121,33 +123,33 @@ class Rule:
         """Whether the rule covers a client; one that is unknown ("") is covered by rules without `clients` only."""
         return not self.clients or client in self.clients
 
-    def mismatch(
-        self, target: Target, method: str, path: str, scheme: str, raw_path: bytes, client: str = ""
-    ) -> Mismatch | None:
-        """What does not fit besides the host, which the caller has matched; None when all does."""
-        if not self.admits_client(client):
-            return Mismatch.CLIENT
-        if not self.admits_port(target.port):
-            return Mismatch.PORT
-        if self.schemes and scheme not in self.schemes:
-            return Mismatch.SCHEME
-        if self.methods and method not in self.methods:
-            return Mismatch.METHOD_OR_PATH
-        if not self.paths:
-            return None
-        if path_is_ambiguous(raw_path):
+    def mismatch_of(self, request: Request) -> Mismatch | None:
+        """
+        What does not fit besides the host, which the caller has matched; None when all does.
+
+        An ambiguous path never fits a rule that has paths; "" is an unknown client.
+        """
+        mismatch = self.mismatch_besides_path(request)
+        if mismatch is not None or not self.paths:
+            return mismatch
+        if request.has_ambiguous_path:
             return Mismatch.AMBIGUOUS_PATH
+        path = request.path
         if path in self._exact_paths or any(pattern.matches(path) for pattern in self._other_paths):
             return None
         return Mismatch.METHOD_OR_PATH
 
-    def mismatch_of(self, request: Request) -> Mismatch | None:
-        """`mismatch` for a request."""
-        # The path is decoded only for a rule that looks at it.
-        path = request.path if self.paths else ""
-        return self.mismatch(
-            request.target, request.method, path, request.scheme, request.raw_path, request.client_name
-        )
+    def mismatch_besides_path(self, request: Request) -> Mismatch | None:
+        """`mismatch_of` for who knows about the path already."""
+        if self.clients and request.client_name not in self.clients:
+            return Mismatch.CLIENT
+        if self.ports and request.target.port not in self.ports:
+            return Mismatch.PORT
+        if self.schemes and request.scheme not in self.schemes:
+            return Mismatch.SCHEME
+        if self.methods and request.method not in self.methods:
+            return Mismatch.METHOD_OR_PATH
+        return None
 
     def _matches_host(self, host: str) -> bool:
         if self.host is not None:

@@ -91,15 +91,14 @@ class Allowlist:
 
     def admits_name(self, host: str, client: str = "") -> bool:
         """Whether any rule covers this host for this client, whatever the port; with `warn`, always."""
-        return self._warn_only or any(rule.admits_client(client) for rule in self._index.candidates(host))
+        return self._warn_only or any(rule.admits_client(client) for rule in self._index.of_host(host).kinds)
 
     def _admission_of_target(self, target: Target, client: str) -> Admission | None:
         rule = self._index.first_possible(target, client)
         if rule is None:
             return None
         named = _is_nameable(target) and any(
-            other.names_address and other.admits_port(target.port) and other.admits_client(client)
-            for other in self._index.candidates(target.host)
+            other.names_address for other in self._index.possible_kinds(target, client)
         )
         return self._admissions[rule, named]
 
@@ -112,11 +111,7 @@ class Allowlist:
             return self._settle(request.target, self._admissions[rule, named])
         # Any rule that fits may name the address: `*` above a CIDR must not hide it.
         named = _is_nameable(request.target) and (
-            rule.names_address
-            or any(
-                other.names_address and other.mismatch_of(request) is None
-                for other in self._index.candidates(request.target.host)
-            )
+            rule.names_address or any(other.names_address for other in self._index.fitting(request))
         )
         return self._admissions[rule, named]
 
@@ -134,10 +129,10 @@ class Allowlist:
         return self._index.nearest_miss(request)
 
     def _target_miss(self, target: Target, client: str) -> Mismatch | None:
-        candidates = self._index.candidates(target.host)
-        if any(rule.admits_client(client) for rule in candidates):
+        kinds = self._index.of_host(target.host).kinds
+        if any(rule.admits_client(client) for rule in kinds):
             return Mismatch.PORT
-        return Mismatch.CLIENT if candidates else None
+        return Mismatch.CLIENT if kinds else None
 
 
 def _sentence(miss: Mismatch | None) -> str:

@@ -31,7 +31,9 @@ def admits(
     port: int = 443,
     client: str = "",
 ) -> bool:
-    return rule.matches(Target(host, port), method, raw_path.decode(), "https", raw_path, client)
+    request = Request(method, "https", Target(host, port), raw_path)
+    request.client_name = client
+    return rule.matches(request)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_ports_and_schemes_narrow_a_rule() -> None:
 
     assert admits(rule, port=8443)
     assert not admits(rule, port=80)
-    assert not rule.matches(Target("api.test", 443), "GET", "/", "http", b"/")
+    assert not rule.matches(Request("GET", "http", Target("api.test", 443), b"/"))
 
 
 def test_all_conditions_must_fit() -> None:
@@ -152,7 +154,9 @@ def test_a_rule_says_what_does_not_fit() -> None:
     rule = rule_of("host: api.test, paths: [/v1/*], ports: [443], schemes: [https], clients: [ci]")
 
     def mismatch(port: int, scheme: str, raw_path: bytes, client: str = "ci") -> Mismatch | None:
-        return rule.mismatch(Target("api.test", port), "GET", raw_path.decode(), scheme, raw_path, client)
+        request = Request("GET", scheme, Target("api.test", port), raw_path)
+        request.client_name = client
+        return rule.mismatch_of(request)
 
     assert mismatch(80, "http", b"/v1//", "agent-1") is Mismatch.CLIENT
     assert mismatch(80, "http", b"/") is Mismatch.PORT
@@ -160,6 +164,23 @@ def test_a_rule_says_what_does_not_fit() -> None:
     assert mismatch(443, "https", b"/") is Mismatch.METHOD_OR_PATH
     assert mismatch(443, "https", b"/v1//") is Mismatch.AMBIGUOUS_PATH
     assert mismatch(443, "https", b"/v1/x") is None
+
+
+def test_whether_the_rest_fits_can_be_asked_without_the_path() -> None:
+    rule = rule_of("host: api.test, methods: [GET], paths: [/v1/*]")
+
+    assert rule.mismatch_besides_path(Request("GET", "https", Target("api.test", 443), b"/v2")) is None
+    missed = rule.mismatch_besides_path(Request("POST", "https", Target("api.test", 443), b"/v1/x"))
+    assert missed is Mismatch.METHOD_OR_PATH
+
+
+@pytest.mark.parametrize(
+    ("paths", "comparisons"),
+    [("", 1), (", paths: [/a, /b, /c]", 1), (", paths: [/a, /b/*, /c/*, /*/d]", 3)],
+    ids=["none", "whole paths are one look", "others are one each"],
+)
+def test_a_rule_says_how_much_work_it_is(paths: str, comparisons: int) -> None:
+    assert rule_of(f"host: api.test{paths}").comparisons == comparisons
 
 
 def test_a_rule_describes_itself_as_it_was_written() -> None:

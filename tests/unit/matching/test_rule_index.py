@@ -5,12 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iron_proxy.matching import rule_index
-from iron_proxy.matching.host_patterns import HostPattern
+from iron_proxy.matching.host_patterns import CIDRPattern, HostPattern
 from iron_proxy.matching.path_patterns import PathPattern
 from iron_proxy.matching.rule import Mismatch, Rule
 from iron_proxy.matching.rule_index import RuleIndex
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.request import Request
+
+NEAREST_FIRST = (
+    Mismatch.AMBIGUOUS_PATH, Mismatch.METHOD_OR_PATH, Mismatch.SCHEME, Mismatch.PORT, Mismatch.CLIENT
+)  # fmt: skip
 
 
 def get(host: str, raw_path: bytes = b"/", *, port: int = 443, method: str = "GET", scheme: str = "https") -> Request:
@@ -73,29 +77,93 @@ def test_the_index_agrees_with_a_look_at_every_rule(rules: list[Rule], host: str
     assert list(RuleIndex(rules).candidates(host)) == [rule for rule in rules if rule.could_match(target)]
 
 
-def test_many_globs_agree_with_a_look_at_every_rule() -> None:
-    index = RuleIndex([Rule.for_host(f"api-*.w{number}.test") for number in range(1000)])
-
-    assert [rule.describe() for rule in index.candidates("api-x.w7.test")] == ["api-*.w7.test"]
-    assert index.candidates("api-x.w1000.test") == ()
-
-
-@pytest.mark.parametrize("memory", [16 * 1024 * 1024, 64 * 1024], ids=["one set", "sets that had to be divided"])
-def test_long_globs_are_found_whatever_fits_a_set(monkeypatch: pytest.MonkeyPatch, memory: int) -> None:
-    monkeypatch.setattr(rule_index, "_SET_MEMORY", memory)
-    letters = "?" * 100
-    index = RuleIndex([Rule.for_host(f"*{letters}{number}.*.b.test") for number in range(100, 150)])
-
-    for number in (100, 131, 149):
-        found = index.candidates("x" * 100 + f"{number}.a.b.test")
-        assert [rule.describe() for rule in found] == [f"*{letters}{number}.*.b.test"]
+def as_requested(method: str, scheme: str, host: str, port: int, raw_path: bytes, client: str) -> Request:
+    request = Request(method, scheme, Target(host, port), raw_path)
+    request.client_name = client
+    return request
 
 
-def test_a_glob_that_fits_no_set_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule_index, "_SET_MEMORY", 1024)
+segments = st.sampled_from(["", "a", "b", "v1", "x y", "é", "*", "?", "%61", "%2f", "..;", "%c3%a9", "a.b", "%"])
+wire_paths = st.lists(segments, max_size=4).map(lambda parts: "/".join(["", *parts]).replace(" ", "%20"))
+few = st.sampled_from
+requests = st.builds(
+    as_requested,
+    few(["GET", "POST", "OPTIONS"]),
+    few(["http", "https"]),
+    few(["a.test", "b.a.test", "api-1.test", "10.1.2.3"]),
+    few([443, 8443]),
+    (wire_paths | few(["", "*"])).map(str.encode),
+    few(["", "ci", "agent"]),
+)
+written_paths = st.lists(few(["a", "b", "v1", "x y", "é", "*", "?", "[a-b]", "\\*", "%61", ""]), max_size=4).map(
+    lambda parts: "/".join(["", *parts]) or "/"
+)
+narrow_rules = st.lists(
+    st.builds(
+        lambda host, methods, paths, ports, schemes, clients: Rule(
+            host=HostPattern.parse(host) if host[-1] != "8" else None,
+            cidr=CIDRPattern.parse(host) if host[-1] == "8" else None,
+            methods=methods,
+            paths=tuple(map(PathPattern.parse, paths)),
+            ports=ports,
+            schemes=schemes,
+            clients=clients,
+        ),
+        few(["a.test", "*.a.test", "*", "api-?.test", "10.0.0.0/8"]),
+        st.just(frozenset[str]()) | st.frozensets(few(["GET", "POST"])),
+        st.lists(written_paths, max_size=6),
+        st.just(frozenset[int]()) | few([frozenset((443,)), frozenset((8443,))]),
+        st.just(frozenset[str]()) | few([frozenset(("http",)), frozenset(("https",))]),
+        st.just(frozenset[str]()) | few([frozenset(("ci",)), frozenset(("ci", "agent"))]),
+    ),
+    max_size=25,
+)
 
-    with pytest.raises(ValueError, match="too large a pattern"):
-        RuleIndex([Rule.for_host("*" + "?" * 200 + ".b.test")])
+
+@given(narrow_rules, st.lists(requests, min_size=1, max_size=8))
+def test_every_question_is_answered_as_by_a_look_at_every_rule(rules: list[Rule], asked: list[Request]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rule_index, "_FEW_COMPARISONS", 0)
+        grouped = RuleIndex(rules)
+
+    for index in (RuleIndex(rules), grouped):
+        check_answers(index, asked)
+
+
+def check_answers(index: RuleIndex, asked: list[Request]) -> None:
+    rules = index.rules
+    for request in asked:
+        fitting = [rule for rule in rules if rule.matches(request)]
+        target, client = request.target, request.client_name
+        mismatches = {rule.mismatch_of(request) for rule in index.candidates(target.host)}
+        assert index.fitting(request) == fitting
+        assert index.first_match(request) is (fitting[0] if fitting else None)
+        assert index.applies_to(request) is not mismatches.isdisjoint((None, Mismatch.AMBIGUOUS_PATH))
+        possible = [rule for rule in rules if rule.could_match(target, client)]
+        assert index.first_possible(target, client) is (possible[0] if possible else None)
+        if not fitting:
+            assert index.nearest_miss(request) is next((miss for miss in NEAREST_FIRST if miss in mismatches), None)
+
+
+def test_a_host_with_many_paths_is_asked_for_the_first_rule_that_fits() -> None:
+    paths = [host_rule("a.test", f"/{number}/*", methods=("GET",)) for number in range(500)]
+    index = RuleIndex([*paths, host_rule("*.a.test", "/7/*", "/x"), host_rule("a.test", methods=("PUT",))])
+
+    assert index.first_match(get("a.test", b"/7/x")) is index.rules[7]
+    assert index.first_match(get("a.test", b"/7/x", method="POST")) is index.rules[500]
+    assert index.first_match(get("a.test", b"/x", method="PUT")) is index.rules[500]
+    assert index.first_match(get("a.test", b"/500/x", method="PUT")) is index.rules[501]
+    assert index.first_match(get("a.test", b"/500/x")) is None
+    assert index.nearest_miss(get("a.test", b"/500/x")) is Mismatch.METHOD_OR_PATH
+    assert index.nearest_miss(get("a.test", b"/7//x")) is Mismatch.AMBIGUOUS_PATH
+
+
+def test_hosts_share_what_is_compiled_of_the_rules_that_cover_them() -> None:
+    index = RuleIndex([host_rule("*.a.test", f"/{number}/*") for number in range(500)])
+
+    groups = {id(group) for number in range(100) for group in index.of_host(f"{number}.a.test").groups}
+
+    assert len(groups) == 1
 
 
 def test_the_first_rule_that_fits_wholly_is_the_match() -> None:
@@ -150,9 +218,9 @@ def test_no_more_hosts_are_remembered_than_asked_for() -> None:
     index = RuleIndex(MIXED, hosts_remembered=2)
 
     for number in range(10):
-        index.candidates(f"h{number}.test")
+        index.of_host(f"h{number}.test")
 
-    assert index.candidates.cache_info().currsize == 2
+    assert index.of_host.cache_info().currsize == 2
 
 
 def test_an_index_without_rules_matches_nothing() -> None:

@@ -8,6 +8,7 @@ from iron_proxy.config.problems import Problems
 from iron_proxy.config.reading import read_config
 from iron_proxy.matching.rule import Rule
 from iron_proxy.messages.authority import Target
+from iron_proxy.messages.request import Request
 from iron_proxy.pipeline.transform import TransformContext
 from iron_proxy.session.learned_config import learned_config
 from iron_proxy.session.learning import MAX_PATH_LENGTH, LearnedRequests
@@ -37,7 +38,7 @@ def test_a_rule_admits_its_path_and_no_other(path: str) -> None:
     (rule,) = rules_of(learned_from(("a.test", "GET", path)))
 
     def admits(target: Target, method: str, path: str, scheme: str = "https") -> bool:
-        return rule.matches(target, method, path, scheme, b"/")
+        return rule.matches(Request(method, scheme, target, b"/", path=path))
 
     assert admits(Target("a.test", 443), "GET", path)
     assert not admits(Target("a.test", 443), "GET", f"{path}x")
