@@ -8,7 +8,7 @@ that could apply, per set of entries a `Plan`. A request to a host without secre
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from iron_proxy.matching.rule import Mismatch, Rule
+from iron_proxy.matching.rule import Rule
 from iron_proxy.matching.rule_index import RuleIndex
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.request import Request
@@ -168,9 +168,11 @@ class Plan:
 class _Destination(NamedTuple):
     """What could apply at one destination."""
 
-    candidates: tuple[tuple[Entry, tuple[Rule, ...]], ...]
+    always: tuple[Entry, ...]  # these do, whatever the request
+    plan: Plan | None  # for these alone
+    is_fixed: bool  # no others may
+    demanding: tuple[tuple[Entry, tuple[Rule, ...]], ...]  # what is required, and its rules on paths
     sent: SentSecrets  # what has gone to this host, on any port, and to all hosts with the same entries
-    plan: Plan | None  # when it is the same for every request
 
 
 class Plans:
@@ -183,34 +185,35 @@ class Plans:
             for rule in entry.rules:
                 self._owners.setdefault(rule, []).append(entry)
         self._index = RuleIndex(self._owners)
+        # Those that a request has to be compared with.
+        self._conditional = RuleIndex(rule for rule in self._owners if not rule.is_host_only)
         tokens = (entry.replacement.token for entry in self._positions if entry.replacement is not None)
         self._longer = longer_tokens(tokens)
         self._destinations: dict[Target, _Destination] = {}
         self._sent = SentLedger()
         self._plans: dict[tuple[tuple[Entry, ...], Entry | None], Plan] = {}
+        # By the plan of the entries that always apply, and the rules that fit besides.
+        self._extended: dict[tuple[Plan | None, tuple[Rule, ...]], Plan] = {}
 
     def for_request(self, request: Request) -> tuple[Plan | None, SentSecrets]:
         """The plan for a request, None when no entry applies; and what has gone to its host."""
         destination = self._destinations.get(request.target) or self._destination(request.target)
-        if destination.plan is not None or not destination.candidates:
+        if destination.is_fixed:
             return destination.plan, destination.sent
-        applicable, ambiguous = [], None
-        for entry, rules in destination.candidates:
-            mismatches = [None if rule.is_host_only else rule.mismatch_of(request) for rule in rules]
-            if None in mismatches:
-                applicable.append(entry)
-            elif entry.require and Mismatch.AMBIGUOUS_PATH in mismatches:
-                ambiguous = ambiguous or entry
-        if not applicable and ambiguous is None:
-            return None, destination.sent
-        return self._plan(tuple(applicable), ambiguous), destination.sent
+        fitting = self._conditional.fitting(request)
+        plan = self._extended_plan(destination, tuple(fitting)) if fitting else destination.plan
+        if destination.demanding and request.has_ambiguous_path:
+            applicable = plan.entries if plan is not None else ()
+            ambiguous = _undecided(destination, applicable, request)
+            if ambiguous is not None:
+                plan = self._plan(applicable, ambiguous)
+        return plan, destination.sent
 
     def first_possible(self, target: Target, client: str = "") -> Entry | None:
         """The first entry that some request of this client to this destination could use."""
-        for entry, rules in self._destination(target).candidates:
-            if any(rule.admits_client(client) for rule in rules):
-                return entry
-        return None
+        # Rules stand in the order of their entries.
+        rule = self._index.first_possible(target, client)
+        return None if rule is None else self._owners[rule][0]
 
     def _destination(self, target: Target) -> _Destination:
         destination = self._destinations.get(target)
@@ -221,17 +224,39 @@ class Plans:
         return destination
 
     def _find(self, target: Target) -> _Destination:
+        covering = self._index.candidates(target.host)
         grouped: dict[Entry, list[Rule]] = {}
-        for rule in self._index.candidates(target.host):
+        for rule in covering:
             if rule.admits_port(target.port):
                 for entry in self._owners[rule]:
                     grouped.setdefault(entry, []).append(rule)
-        in_order = sorted(grouped, key=self._positions.__getitem__)
-        candidates = tuple((entry, tuple(grouped[entry])) for entry in in_order)
-        is_fixed = all(any(rule.is_host_only for rule in rules) for _, rules in candidates)
-        plan = self._plan(tuple(in_order), None) if candidates and is_fixed else None
-        of_host = frozenset(entry for rule in self._index.candidates(target.host) for entry in self._owners[rule])
-        return _Destination(candidates, self._sent.of(of_host), plan)
+        always = self._in_order(entry for entry, rules in grouped.items() if any(rule.is_host_only for rule in rules))
+        demanding = tuple(
+            (entry, tuple(rule for rule in grouped[entry] if rule.paths))
+            for entry in self._in_order(grouped)
+            if entry.require
+        )
+        of_host = frozenset(entry for rule in covering for entry in self._owners[rule])
+        return _Destination(
+            always,
+            self._plan(always, None) if always else None,
+            len(always) == len(grouped),
+            demanding,
+            self._sent.of(of_host),
+        )
+
+    def _in_order(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+        return tuple(sorted(entries, key=self._positions.__getitem__))
+
+    def _extended_plan(self, destination: _Destination, fitting: tuple[Rule, ...]) -> Plan:
+        key = (destination.plan, fitting)
+        plan = self._extended.get(key)
+        if plan is None:
+            entries = {*destination.always, *(entry for rule in fitting for entry in self._owners[rule])}
+            if len(self._extended) >= _PLANS_REMEMBERED:
+                self._extended.clear()
+            plan = self._extended[key] = self._plan(self._in_order(entries), None)
+        return plan
 
     def _plan(self, entries: tuple[Entry, ...], ambiguous: Entry | None) -> Plan:
         plan = self._plans.get((entries, ambiguous))
@@ -240,6 +265,14 @@ class Plans:
                 self._plans.clear()
             plan = self._plans[entries, ambiguous] = Plan(entries, ambiguous, self._longer)
         return plan
+
+
+def _undecided(destination: _Destination, applicable: tuple[Entry, ...], request: Request) -> Entry | None:
+    """The first required entry that another reading of the path could demand. Asked of ambiguous paths only."""
+    for entry, rules in destination.demanding:
+        if entry not in applicable and any(rule.mismatch_besides_path(request) is None for rule in rules):
+            return entry
+    return None
 
 
 def _add(owners: dict[bytes, tuple[Owner, ...]], token: bytes, owner: Owner) -> None:

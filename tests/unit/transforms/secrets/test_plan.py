@@ -1,6 +1,8 @@
 """Which entries apply, and what is remembered about hosts and names."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.fakes.secret_source import FakeSource
 from tests.unit.transforms.secrets.building import (
     ENVIRONMENT,
@@ -13,8 +15,11 @@ from tests.unit.transforms.secrets.building import (
     transform_from,
 )
 
-from iron_proxy.matching.rule import Rule
+from iron_proxy.matching.host_patterns import HostPattern
+from iron_proxy.matching.path_patterns import PathPattern
+from iron_proxy.matching.rule import Mismatch, Rule
 from iron_proxy.messages.authority import Target
+from iron_proxy.messages.request import Request
 from iron_proxy.pipeline.verdict import CONTINUE, Reject
 from iron_proxy.transforms.secrets import plan as plan_module
 from iron_proxy.transforms.secrets.entries import Entry, Replacement
@@ -168,3 +173,92 @@ async def test_an_entry_without_rules_never_applies() -> None:
 
     assert await send(transform, exchange) is CONTINUE
     assert exchange.notes == {"token_misuse": [{"secret": "K", "locations": ["header:Authorization"]}]}
+
+
+def by_a_look_at_every_entry(entries: list[Entry], request: Request) -> tuple[list[Entry], Entry | None]:
+    """The entries that apply, and the first required one of which an ambiguous path leaves that open."""
+    applicable, undecided = [], None
+    for entry in entries:
+        covering = (rule for rule in entry.rules if rule.could_match(request.target))
+        mismatches = [rule.mismatch_of(request) for rule in covering]
+        if None in mismatches:
+            applicable.append(entry)
+        elif entry.require and Mismatch.AMBIGUOUS_PATH in mismatches:
+            undecided = undecided or entry
+    return applicable, undecided
+
+
+few = st.sampled_from
+rules = st.builds(
+    lambda host, path, method, port: Rule(
+        host=HostPattern.parse(host),
+        paths=tuple(map(PathPattern.parse, path)),
+        methods=frozenset(method),
+        ports=frozenset(port),
+    ),
+    few(["a.test", "*.test", "b.test"]),
+    few([(), (), ("/a/*",), ("/a/b",), ("/*/b", "/c"), ("/c/*", "/d/*")]),
+    few([(), (), ("GET",), ("POST",)]),
+    few([(), (), (443,), (8443,)]),
+)
+entries = st.lists(
+    st.builds(
+        lambda rules, number, require: Entry(
+            FakeSource("K", REAL), tuple(rules), Replacement(f"token-{number}".encode()), require=require
+        ),
+        st.lists(rules, max_size=4),
+        st.integers(0, 99),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+requests = st.builds(
+    lambda method, host, port, path: Request(method, "https", Target(host, port), path),
+    few(["GET", "POST"]),
+    few(["a.test", "b.test"]),
+    few([443, 8443]),
+    few([b"/a/b", b"/a/c", b"/x/b", b"/c", b"/d/x", b"/a//b", b"/%61/b", b"/z", b""]),
+)
+
+
+@given(entries, st.lists(requests, min_size=1, max_size=8))
+def test_the_plan_is_that_of_a_look_at_every_entry(entries: list[Entry], asked: list[Request]) -> None:
+    plans = Plans(entries)
+
+    for request in asked:
+        plan, _ = plans.for_request(request)
+        found = ([], None) if plan is None else (list(plan.entries), plan.ambiguous)
+        assert found == by_a_look_at_every_entry(entries, request)
+        possible = (entry for entry in entries if any(rule.could_match(request.target) for rule in entry.rules))
+        assert plans.first_possible(request.target) is next(possible, None)
+
+
+def test_requests_with_the_same_entries_have_the_same_plan() -> None:
+    named = HostPattern.parse("a.test")
+    narrow = Rule(host=named, paths=(PathPattern.parse("/v1/*"),))
+    plans = Plans([entry_for("a.test"), Entry(FakeSource("K", REAL), (narrow,), Replacement(b"other-token"))])
+    target = Target("a.test", 443)
+
+    first, _ = plans.for_request(Request("GET", "https", target, b"/v1/x"))
+    second, _ = plans.for_request(Request("POST", "https", target, b"/v1/y"))
+    without, _ = plans.for_request(Request("GET", "https", target, b"/v2"))
+
+    assert first is second
+    assert first is not None
+    assert len(first.entries) == 2
+    assert without is not None
+    assert len(without.entries) == 1
+
+
+def test_no_more_extended_plans_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "_PLANS_REMEMBERED", 2)
+    named = HostPattern.parse("a.test")
+    each = [Rule(host=named, paths=(PathPattern.parse(f"/{number}"),)) for number in range(5)]
+    plans = Plans([Entry(FakeSource("K", REAL), (rule,), Replacement(b"token")) for rule in each])
+
+    for number in range(5):
+        plan, _ = plans.for_request(Request("GET", "https", Target("a.test", 443), f"/{number}".encode()))
+        assert plan is not None
+        assert plan.entries[0].rules == (each[number],)
+
+    assert len(plans._extended) <= 2
