@@ -18,7 +18,7 @@ BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test scale soak clients-page fuzz selftest-rivals check bench bench-quick bench-gate bench-baseline lock clean
+.PHONY: help venv demo dist pex test-installed image-check release test scale soak clients-page fuzz selftest-rivals check bench bench-quick bench-gate bench-baseline lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,27 @@ selftest-rivals: venv  ## run the selftest against ours, squid and mitmproxy
 	@test -x .venv-mitmproxy/bin/mitmdump || \
 		{ $(PYTHON) -m venv .venv-mitmproxy && .venv-mitmproxy/bin/pip install -q mitmproxy; }
 	$(BIN)/python -m pytest -q tests/end_to_end/test_selftest.py $(ARGS)
+
+dist: venv  ## build sdist and wheel into dist/: the same bytes from the same commit
+	@PYTHON=$(abspath $(BIN)/python) scripts/dist
+
+pex: venv dist .venv-release/.installed  ## build one executable file that needs only a Python, into dist/ beside the wheel
+	@scripts/pex
+
+test-installed: venv dist pex  ## install wheel, sdist and the single file in fresh environments of each Python, and use them
+	INSTALLED=1 $(BIN)/python -m pytest -q tests/installed $(ARGS)
+
+image-check: venv  ## carry out the steps of the Dockerfile in a Debian folder, as root, and run the result
+	@scripts/install-tools debootstrap=debootstrap ip=iproute2
+	IMAGE_CHECK=1 $(BIN)/python -m pytest -q tests/image $(ARGS)
+
+release: venv .venv-release/.installed  ## build and sign what a release consists of: KEY=FINGERPRINT
+	@PYTHON=$(abspath $(BIN)/python) scripts/release "$(KEY)"
+
+.venv-release/.installed: requirements-release.lock
+	@"$(PYTHON)" -m venv --clear .venv-release
+	@.venv-release/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.lock
+	@touch $@
 
 check: venv  ## lint and type check
 	$(BIN)/ruff check .
