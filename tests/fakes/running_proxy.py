@@ -73,6 +73,7 @@ class RunningProxy:
         self.file = write_configuration(directory, configuration)
         self.environment = process_environment(internet, environment)
         self.secrets = [*SECRETS.values()]
+        self.command = command(self.file)  # another installation has another
         self.prefix: list[str] = []  # a program that runs it elsewhere, such as `ip netns exec`
         self.lines: list[str] = []
         self.started = 0  # requests that were started: each owes a record
@@ -87,7 +88,7 @@ class RunningProxy:
     def start(self, until: Callable[[], bool] | None = None, **options: Any) -> "RunningProxy":
         """Start the process and wait until it says that it serves; or, where it says nothing, `until` that holds."""
         self.process = subprocess.Popen(
-            [*self.prefix, *command(self.file)], env=self.environment, stdin=subprocess.DEVNULL,
+            [*self.prefix, *self.command], env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._collect, name="stderr")
