@@ -18,7 +18,7 @@ BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dist pex test-installed image-check release test scale soak clients-page fuzz selftest-rivals check bench bench-quick bench-gate bench-baseline lock clean
+.PHONY: help venv demo dist pex test-installed image-check release test scale soak clients-page fuzz selftest-rivals docs check bench bench-quick bench-gate bench-baseline lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -77,6 +77,10 @@ release: venv .venv-release/.installed  ## build and sign what a release consist
 	@.venv-release/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.lock
 	@touch $@
 
+docs: venv  ## build the documentation as a site in site/, for a browser and without a network
+	@scripts/build-docs "$(PYTHON)" $(ARGS)
+	@printf 'open site/index.html\n'
+
 check: venv  ## lint and type check
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -102,5 +106,5 @@ lock:  ## write requirements.lock anew (ARGS=--upgrade for the newest of everyth
 	@PYTHON="$(PYTHON)" scripts/lock $(ARGS)
 
 clean:  ## remove what the other targets made
-	rm -rf .venv .venv-* .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .venv-* .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build site
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +

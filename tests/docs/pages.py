@@ -13,13 +13,19 @@ _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 
 def markdown_files() -> list[str]:
     """Every page, relative to the project's folder."""
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    folders = ("docs", "examples", "skills", ".github")
+    pages = [*ROOT.glob("*.md"), *(page for folder in folders for page in (ROOT / folder).rglob("*.md"))]
     return sorted(str(page.relative_to(ROOT)) for page in pages)
 
 
 def text_of(name: str) -> str:
     """A page's text."""
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """All code blocks: the language, or "", and the code."""
+    return _FENCE.findall(text)
 
 
 def fenced_blocks(text: str, language: str) -> list[str]:
