@@ -49,6 +49,7 @@ NOT_RUN = {
 HELD_BY_TESTS = {"make", "openssl"}
 
 SHOWN = "tests/docs/test_shown_output.py: "
+RELEASE = "tests/packaging/test_release.py: "
 FORMULA = "tests/docs/test_scale_out.py: test_the_formula_prints_what_stands_below_it"
 TRANSCRIPT = "tests/end_to_end/test_first_run.py: test_the_transcript_is_what_happens"
 # Blocks in languages that no test here loads: the test that holds each, or what it is instead of code.
@@ -57,9 +58,11 @@ OTHERWISE_HELD = {
     ("docs/explanation/jail.md", "text"): "a drawing",
     ("docs/explanation/threat-model.md", "text"): "a drawing",
     ("docs/howto/explain-a-denial.md", "text"): SHOWN + "test_explain_prints_what_the_page_shows",
+    ("docs/howto/install.md", "sh"): "tests/installed/test_install_page.py: test_the_commands_of_the_page_work",
     ("docs/howto/keep-an-audit-trail.md", "text"): SHOWN + "test_verify_words_its_findings_as_shown",
     ("docs/howto/scale-out.md", "python"): FORMULA,
     ("docs/howto/scale-out.md", "text"): FORMULA,
+    ("docs/howto/verify-a-release.md", "sh"): RELEASE + "test_a_release_that_is_whole_is_verified",
     ("docs/reference/checks.md", "text"): SHOWN + "test_check_prints_what_the_page_shows",
     ("docs/reference/metrics.md", "promql"): SHOWN + "test_the_metrics_that_alarms_ask_for_exist",
     ("docs/reference/transforms/python.md", "toml"): "the packaging of somebody else's project",
