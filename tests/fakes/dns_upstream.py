@@ -69,19 +69,21 @@ class SeenQuery(NamedTuple):
 
 
 class FakeDNSUpstream:
-    """Serves `entries` until the `async with` block ends; `queries` fills as questions arrive."""
+    """Serves `entries` until the `async with` block ends; entered again, at the same port. `queries` fills."""
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         self.entries = dict(entries)
         self.queries: list[SeenQuery] = []
         self.address = ""
+        self._port = 0
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        datagrams, streams = _bind_both()
+        datagrams, streams = _bind_both(self._port)
         self._endpoint, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=datagrams)
         self._listener = await loop.create_server(lambda: _Stream(self), sock=streams)
-        self.address = f"127.0.0.1:{streams.getsockname()[1]}"
+        self._port = streams.getsockname()[1]
+        self.address = f"127.0.0.1:{self._port}"
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -147,10 +149,10 @@ def _add_addresses(response: dns.message.Message, owner: str, addresses: Sequenc
             response.answer.append(dns.rrset.from_text(f"{owner}.", 60, "IN", record_type, address))
 
 
-def _bind_both() -> tuple[socket.socket, socket.socket]:
-    """One free port for both transports."""
+def _bind_both(port: int) -> tuple[socket.socket, socket.socket]:
+    """One port for both transports; 0 is any that is free."""
     while True:
-        streams = socket.create_server(("127.0.0.1", 0))
+        streams = socket.create_server(("127.0.0.1", port))
         datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             datagrams.bind(streams.getsockname())

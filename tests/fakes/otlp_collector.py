@@ -112,7 +112,7 @@ class Collector:
 
 
 class HTTPCollector(Collector):
-    """`with HTTPCollector() as collector`: listens on `url`."""
+    """`with HTTPCollector() as collector`: listens on `url`; entered again, on the same one."""
 
     def __enter__(self) -> "HTTPCollector":
         collector = self
@@ -133,7 +133,7 @@ class HTTPCollector(Collector):
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
