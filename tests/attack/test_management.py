@@ -274,6 +274,26 @@ def test_a_question_that_makes_no_sense_is_400(managed: RunningProxy, body: byte
     assert answer.json["error"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000, b'{"a":' * 200_000, b'{"method":' + b"1" * 1_000_000 + b"}",
+        b"{" + b",".join([b'"method":"GET"'] * 100_000) + b"}", b'{"method":"' + b"x" * 2_000_000 + b'"}',
+        b'{"method":"' + rb"\ud800" * 300_000 + b'"}',
+    ],
+    ids=["arrays", "objects", "a number", "a key many times", "a text", "halves of letters"],
+)  # fmt: skip
+def test_dos_11_json_that_is_made_to_cost_is_answered_soon(managed: RunningProxy, body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    before = managed.cpu_seconds()
+
+    answer = call(managed, "POST", "/v1/explain", headers, body)
+
+    assert answer.status == 400
+    assert len(answer.content) < 1000
+    assert managed.cpu_seconds() - before < 1.0
+
+
 def test_a_question_is_bounded_and_json(managed: RunningProxy) -> None:
     key = {"Authorization": f"Bearer {KEY}"}
 

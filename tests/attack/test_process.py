@@ -98,12 +98,12 @@ def test_dos_06_when_descriptors_run_out_the_rest_is_served_again_soon(fresh_pro
     proxy = fresh_proxy()
     resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (96, 96))
     held = [connect(proxy.addresses["http"]) for _ in range(150)]
-    before = _cpu_seconds(proxy)
+    before = proxy.cpu_seconds()
     started = monotonic()
     held[0].sendall(request("/slow", proxy.authority(Way.HTTP, "ok.test")))
     held[0].settimeout(4)
     held[0].recv(1000)  # 502 after two seconds: the time in which it could spin
-    spent, waited = _cpu_seconds(proxy) - before, monotonic() - started
+    spent, waited = proxy.cpu_seconds() - before, monotonic() - started
     for sock in held:
         sock.close()
     proxy.started += 1
@@ -114,11 +114,6 @@ def test_dos_06_when_descriptors_run_out_the_rest_is_served_again_soon(fresh_pro
 
     assert spent < 0.5 * waited
     assert len(proxy.lines) < 100, "the log was flooded"
-
-
-def _cpu_seconds(proxy: RunningProxy) -> float:
-    fields = Path(f"/proc/{proxy.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.slow

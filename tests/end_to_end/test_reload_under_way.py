@@ -3,11 +3,17 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Iterator
 
 import httpx
 import pytest
+from tests.attack.test_upgrades import UPGRADE
 from tests.conftest import Fresh
 from tests.end_to_end.test_websockets import session as websocket
+from tests.fakes.grpc_messages import GRPC_HEADERS, framed, unframed
+from tests.fakes.http2_origin import Http2Origin, serving
+from tests.fakes.http2_peer import speak
+from tests.fakes.internet import Internet
 from tests.fakes.management_client import ENVIRONMENT, KEY, MANAGEMENT, ONLY_RULES, call, reload, reload_with, rewrite
 from tests.fakes.running_proxy import RunningProxy, request
 from tests.fakes.wire_client import ALL_WAYS, Way, way_id
@@ -41,6 +47,46 @@ def test_a_response_that_is_on_its_way_goes_on(proxy: RunningProxy, way: Way) ->
     assert (request_shown["method"], request_shown["host"].partition(":")[0]) == ("GET", "ok.test")
     assert call(proxy, "GET", "/v1/status").json["generations_closing"] == 0
     assert proxy.ask(Way.HTTP).status == 403
+
+
+@pytest.fixture
+def grpc_origin(internet: Internet) -> Iterator[Http2Origin]:
+    with serving(internet, "ok.test") as origin:
+        yield origin
+        assert origin.violations == []
+
+
+def test_mgt_08_events_a_websocket_a_tunnel_and_a_grpc_call_go_on_side_by_side(
+    proxy: RunningProxy, grpc_origin: Http2Origin
+) -> None:
+    host = proxy.authority(Way.CONNECT_PLAIN, "ok.test")
+    events, socket_, tunnel = (proxy.open(Way.CONNECT_PLAIN, "ok.test") for _ in range(3))
+    with speak(proxy, Way.CONNECT_TLS, port=grpc_origin.port) as peer:
+        call_ = peer.begin("/tests.Calls/Chat", "POST", GRPC_HEADERS, end=False)
+        peer.send(call_, framed(b"before"))
+        peer.until(lambda: peer.answers[call_].size > 0)
+        events.send(request("/sse", host))
+        socket_.send(request("/ws", host, headers=UPGRADE))
+        for session, sign in ((events, b"data: 0"), (socket_, b"101 ")):
+            while sign not in session.received:
+                assert session.read()
+        proxy.started += 3
+
+        reload_with(proxy, **ONLY_RULES)
+        peer.send(call_, framed(b"behind"))
+        peer.end(call_)
+        answer = peer.answer(call_)
+    socket_.send(b"still there")
+    while not socket_.received.endswith(b"still there"):
+        assert socket_.read()
+    while b"data: 9" not in events.received:
+        assert events.read()
+    proxy.started += 1
+    tunnel.send(request("/", host))
+
+    assert (unframed(answer.body), answer.trailers[0]) == (([b"before", b"behind"], b""), (b"grpc-status", b"0"))
+    assert tunnel.read_answer().status == 403  # it is open still, and what is asked in it is judged anew
+    proxy.check_oracles()
 
 
 class Load:

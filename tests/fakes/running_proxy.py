@@ -274,6 +274,11 @@ class RunningProxy:
         """How many files and sockets the process holds."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def cpu_seconds(self) -> float:
+        """How long the process has computed."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     # --- the oracles ------------------------------------------------------------------------------------------------
 
     def _mark(self) -> None:
