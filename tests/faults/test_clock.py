@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from tests.conftest import Fresh
 from tests.fakes.running_proxy import RunningProxy, request
-from tests.fakes.wire_client import ALL_WAYS, Way, connect
+from tests.fakes.wire_client import Way, connect
 
 DAY = 86_400
 _CUSTOMIZE = """
@@ -56,11 +56,6 @@ def proxy(fresh_proxy: Fresh, clock: SteppedClock) -> Iterator[RunningProxy]:
     proxy.check_oracles()
 
 
-def seconds_off(record: dict[str, object]) -> float:
-    """How far a record's time is from the real one."""
-    return datetime.fromisoformat(str(record["time"])).timestamp() - datetime.now(UTC).timestamp()
-
-
 def served_leaf(proxy: RunningProxy) -> x509.Certificate:
     """The leaf that a client gets that believes everything."""
     context = ssl.create_default_context()
@@ -69,26 +64,6 @@ def served_leaf(proxy: RunningProxy) -> x509.Certificate:
         der = sock.getpeercert(binary_form=True)
     assert der is not None
     return x509.load_der_x509_certificate(der)
-
-
-@pytest.mark.parametrize("days", [-400, -1, 1, 30], ids=lambda days: f"{days:+} days")
-def test_records_have_the_new_time_and_durations_are_those_that_passed(
-    proxy: RunningProxy, clock: SteppedClock, days: int
-) -> None:
-    session, name = proxy.open(Way.HTTP, "ok.test"), f"clock-{days}"
-    proxy.started += 1
-    session.send(request(f"/late/{name}", proxy.authority(Way.HTTP, "ok.test")))
-    proxy.wait_for_arrival(Way.HTTP, f"/late/{name}")
-
-    clock.step(days * DAY)
-    proxy.internet.allowed.release(name)
-    answer = session.read_answer()
-
-    assert answer.status == 200
-    record = proxy.last_record()
-    assert abs(seconds_off(record) - days * DAY) < 60
-    assert 0 <= record["duration_ms"] < 60_000
-    assert {proxy.ask(way).status for way in ALL_WAYS if not way.is_tls} == {200}
 
 
 def test_a_leaf_that_has_ended_is_made_anew_and_so_is_one_that_has_not_begun(
