@@ -13,7 +13,7 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     # A session is where a jail and the proxy meet, so that it stands above both.
-    {"doctor", "session", "workers"},
+    {"doctor", "session", "workers", "github_action"},
     {"demo", "selftest"},
     {"runtime", "jail", "learning", "nftables", "presets"},
     {"listeners", "management", "control_plane", "postgres"},

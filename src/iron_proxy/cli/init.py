@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from iron_proxy.cli.arguments import read_flags
 from iron_proxy.cli.main import FAILURE, OK, USAGE
-from iron_proxy.config.problems import did_you_mean
 from iron_proxy.go_compat.flags import Flag, FlagSet
 
 if TYPE_CHECKING:                                # heavy: not for a usage error
@@ -69,15 +68,10 @@ def _list() -> int:
 
 def _compose(wanted: dict[str, list[str]], out: str) -> "Composed":
     """Raises ValueError with a sentence."""
-    from iron_proxy.presets.catalogue import preset_names, read_preset
+    from iron_proxy.presets.catalogue import read_presets
     from iron_proxy.presets.composition import compose, draft_of
 
-    known = preset_names()
-    for name in wanted["preset"]:
-        if name not in known:
-            raise ValueError(f'there is no preset "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}')
-    presets = [read_preset(name) for name in dict.fromkeys(wanted["preset"])]
-    draft = draft_of(presets, wanted["allow"], wanted["secret"])
+    draft = draft_of(read_presets(wanted["preset"]), wanted["allow"], wanted["secret"])
     words = ["iron-proxy", "init"]
     for flag, values in wanted.items():
         for value in values:

@@ -30,6 +30,7 @@ _MODULES = {
     "selftest": "selftest",
     "nft": "nft",
     "tproxy": "tproxy",
+    "action": "action",
 }
 
 

@@ -1,12 +1,13 @@
 """The flags of `iron-proxy run`, and the order that they come to. Called by `cli/run.py`."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
 
 if TYPE_CHECKING:
+    from iron_proxy.matching.rule import Rule
     from iron_proxy.session.preparation import Order
 
 FLAGS = FlagSet(
@@ -14,6 +15,7 @@ FLAGS = FlagSet(
     [
         Flag("config", "", "the YAML file; its rules hold, flags add to them", "FILE"),
         Flag("allow", (), "a host, *.host, host:port or range of addresses; may be repeated, or hold commas", "HOST"),
+        Flag("preset", (), "allow what a program needs, see `iron-proxy init -list`; may be repeated", "NAME"),
         Flag("secret", (), "give the program a token in VARIABLE, and its value to HOST alone; may be repeated",
              "VARIABLE@HOST"),
         Flag("port", (), "one more TCP port that leads out, for HTTP or TLS; may be repeated", "PORT"),
@@ -51,7 +53,7 @@ def order_from(flags: ParsedFlags, environment: Mapping[str, str], limits: Mappi
         raise ValueError("-bind and -port are for the jail: with -weak nothing is closed")
     rules = _parsed("-allow", flags.texts("allow"), lambda text: parse_destinations([text]))
     additions = Additions(
-        tuple(rule for each in rules for rule in each),
+        (*(rule for each in rules for rule in each), *_preset_rules(flags.texts("preset"))),
         _parsed("-secret", flags.texts("secret"), parse_secret),
         observes=bool(flags.text("learn")),
     )
@@ -65,6 +67,20 @@ def order_from(flags: ParsedFlags, environment: Mapping[str, str], limits: Mappi
         tuple(filter(_is_ours, map(os.path.abspath, filter(None, map(flags.text, _WRITTEN))))),
         limits,
     )
+
+
+def _preset_rules(names: Sequence[str]) -> "Iterator[Rule]":
+    """Those that the programs cannot do without. Secrets of presets are given by `-secret`, where there are any."""
+    if not names:
+        return
+    from iron_proxy.presets.catalogue import read_presets
+    from iron_proxy.presets.composition import compiled_rule
+
+    try:
+        presets = read_presets(names)
+    except ValueError as error:
+        raise ValueError(f"-preset: {error}") from None
+    yield from (compiled_rule(rule) for preset in presets for rule in preset.rules if not rule.is_optional)
 
 
 def _is_ours(path: str) -> bool:

@@ -33,10 +33,11 @@ tls:
 
 def new_configuration(rules: Sequence[LearnedRule], comments: Iterable[str]) -> str:
     """A whole file with these rules; `comments` are whole lines for its beginning."""
-    return "\n".join([*comments, _SERVING, *_transforms(rules, ())])
+    return "\n".join([*comments, _SERVING, *transforms_lines(rules, ())])
 
 
-def _transforms(rules: Sequence[LearnedRule], comments: Iterable[str]) -> list[str]:
+def transforms_lines(rules: Sequence[LearnedRule], comments: Iterable[str]) -> list[str]:
+    """The key `transforms:` with an allowlist of these rules, and an empty line."""
     return [*_TRANSFORMS, *_indented([*comments, *rules_lines(rules)], _COLUMNS), ""]
 
 
@@ -52,7 +53,7 @@ def with_rules(text: str, rules: Sequence[LearnedRule], comments: Iterable[str])
         raise ValueError("the file is written in braces (JSON); -from-config edits files that are indented")
     key, transforms = next((pair for pair in root.value if pair[0].value == "transforms"), (None, None))
     if not isinstance(transforms, SequenceNode) or not transforms.value:
-        return _with_new_transforms(text, key, _transforms(rules, comments))
+        return _with_new_transforms(text, key, transforms_lines(rules, comments))
     if transforms.flow_style:
         raise ValueError("its transforms are written in brackets; -from-config edits files that are indented")
     allowlists = [each for each in transforms.value if _name_of(each) == "allowlist"]

@@ -5,11 +5,12 @@ A rule has the keys of an allowlist's rule, a `why`, and `optional: true` where 
 secret has `var`, `hosts`, `headers`, `query` and `token_prefix`. Called by `composition.py` and `cli/init.py`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 
 from iron_proxy.config.loading import parse_config
-from iron_proxy.config.problems import Problems
+from iron_proxy.config.problems import Problems, did_you_mean
 from iron_proxy.config.section import Section
 
 _PACKAGE = "iron_proxy.presets"
@@ -51,6 +52,16 @@ def preset_names() -> list[str]:
     """Every preset, by name."""
     found = (entry.name for entry in files(_PACKAGE).iterdir())
     return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+
+
+def read_presets(names: Iterable[str]) -> list[Preset]:
+    """The presets that a user has named, each once. Raises ValueError with a sentence for one that is not there."""
+    known = preset_names()
+    wanted = list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f'there is no preset "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}')
+    return [read_preset(name) for name in wanted]
 
 
 def read_preset(name: str) -> Preset:

@@ -96,7 +96,7 @@ def _joined(earlier: PresetSecret, later: PresetSecret) -> PresetSecret:
 
 def _without_covered(found: Sequence[tuple[str, PresetRule]]) -> Iterator[tuple[str, PresetRule]]:
     """Leave out what another rule admits anyway: of two that say the same, the later one."""
-    compiled = [(name, rule, _compiled(rule)) for name, rule in found]
+    compiled = [(name, rule, compiled_rule(rule)) for name, rule in found]
     for position, (name, rule, own) in enumerate(compiled):
         others = (
             other
@@ -110,7 +110,8 @@ def _without_covered(found: Sequence[tuple[str, PresetRule]]) -> Iterator[tuple[
             yield name, rule
 
 
-def _compiled(rule: PresetRule) -> Rule:
+def compiled_rule(rule: PresetRule) -> Rule:
+    """A preset's rule as the engine has it."""
     paths = tuple(map(PathPattern.parse, rule.paths))
     if "/" in rule.host:
         return Rule(cidr=CIDRPattern.parse(rule.host), methods=frozenset(rule.methods), paths=paths)

@@ -39,7 +39,7 @@ def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.Cap
     assert out == ""
     commands = (
         "run, generate-ca, demo, init, check, explain, schema, reload, secrets, audit, logs, learn, replay, "
-        "env, doctor, selftest, nft, tproxy, version"
+        "env, doctor, selftest, nft, tproxy, action, version"
     )
     assert err == f'error: unknown command "serve-it" (commands: {commands}; to serve: -config FILE)\n'
 
