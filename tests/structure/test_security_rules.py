@@ -19,8 +19,10 @@ _PATTERN_CALLS = ("compile", "fullmatch", "match", "search", "sub", "subn", "spl
 
 
 def starts_a_program(name: str) -> bool:
-    return name.startswith("subprocess.") or (name.startswith("os.") and name[3:] in _STARTING) or (
-        name.rpartition(".")[2] in ("create_subprocess_exec", "create_subprocess_shell")
+    return (
+        name.startswith("subprocess.")
+        or (name.startswith("os.") and name[3:] in _STARTING)
+        or (name.rpartition(".")[2] in ("create_subprocess_exec", "create_subprocess_shell"))
     )
 
 
@@ -50,7 +52,7 @@ CALL_RULES: list[tuple[str, Callable[[str], bool], tuple[str, ...]]] = [
         "E16: what serves starts no program",
         starts_a_program,
         ("demo/", "doctor/", "github_action/proxy_process.py", "jail/", "nftables/applying.py", "session/unjailed.py",
-         "workers/process.py"),  # fmt: skip
+         "workers/process.py"),
     ),
     (
         # It deletes line breaks and takes what stands behind an @. These read what an operator wrote, or a browser's
