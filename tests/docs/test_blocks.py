@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from ruamel.yaml import YAML
 from tests.docs.named_tests import Named
-from tests.docs.pages import blocks, markdown_files, text_of
+from tests.docs.pages import ROOT, blocks, markdown_files, text_of
 from tests.docs.shell_lines import OURS, calls_of_ours, commands
 
 from iron_proxy.cli.arguments import read_files_and_flags
@@ -139,7 +139,7 @@ def test_json_in_a_page_is_json(page: str, block: str) -> None:
 PARTS = [
     pytest.param(body, id=f"{page}:{body.split()[0]}")
     for page, language, body in BLOCKS
-    if language == "yaml" and not body.startswith(("# proxy.yaml\n", "transforms:\n"))
+    if language == "yaml" and not body.startswith(("# proxy.yaml\n", "transforms:\n", "- uses: "))
 ]
 AROUND = {
     "dns": {"proxy_ip": "172.20.0.2"},
@@ -161,3 +161,24 @@ def test_a_part_of_a_configuration_loads(block: str, tmp_path: Path) -> None:
 
     warned = [warning for warning in problems.warnings if "warns that nothing is enforced" not in block]
     assert problems.errors + warned == []
+
+
+# --- steps of a workflow at GitHub ------------------------------------------------------------------------------------
+
+STEPS = [
+    step
+    for _, language, body in BLOCKS
+    if language == "yaml" and body.startswith("- uses: ")
+    for step in YAML(typ="safe", pure=True).load(body)
+]
+
+
+def test_the_steps_of_a_workflow_give_our_actions_what_they_take() -> None:
+    ours = [step for step in STEPS if step.get("uses", "").startswith("OWNER/iron-proxy")]
+    for step in ours:
+        folder = step["uses"].partition("@")[0].removeprefix("OWNER/iron-proxy").strip("/")
+        action = YAML(typ="safe", pure=True).load(ROOT / folder / "action.yml")
+        assert set(step.get("with", {})) <= set(action["inputs"]), step
+
+    assert len(ours) >= 3
+    assert all("run" in step for step in STEPS if "uses" not in step)
