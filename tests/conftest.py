@@ -1,5 +1,6 @@
 """Fixtures that every folder uses. Those that start processes are lazy: unit tests pay for none of them."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,8 +12,9 @@ from tests.fakes.configurations import base_config
 from tests.fakes.internet import Internet
 from tests.fakes.running_proxy import Configuration, ProxyCA, RunningProxy
 
-# An example may take as long as it takes: where tests run side by side, a pause of the machine is no failure.
-settings.register_profile("iron-proxy", deadline=None)
+# An example may take as long as it takes: where tests run side by side, a pause of the machine is no failure. Each run
+# tries the same examples, so that none fails for a change it has nothing to do with; SEARCH=1 looks for new ones.
+settings.register_profile("iron-proxy", deadline=None, derandomize="SEARCH" not in os.environ)
 settings.load_profile("iron-proxy")
 
 

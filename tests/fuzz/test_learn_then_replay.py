@@ -141,6 +141,18 @@ def gets(raw_path: bytes) -> tuple[str, str, str, bytes, str]:
 @example(
     [{"host": "a.test", "paths": ["/a/1", "/b/1"]}], [gets(b"/a/1"), gets(b"/b/1"), gets(b"/c/1")], False, [], "seed", 1
 )
+@example(  # one client's tunnel is refused, another's opened, and what comes inside refused
+    [{"host": "a.test", "paths": ["/a"], "clients": ["ci"]}],
+    [
+        ("CONNECT", "tunnel", "a.test:443", b"", ""),
+        ("CONNECT", "tunnel", "a.test:443", b"", "ci"),
+        ("GET", "https", "a.test", b"/a%2fb", "ci"),
+    ],
+    False,
+    [],
+    "seed",
+    0,
+)
 def test_what_was_learned_changes_nothing(
     policy: list[dict[str, Any]],
     asked: list[tuple[str, str, str, bytes, str]],

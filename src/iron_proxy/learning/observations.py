@@ -89,9 +89,9 @@ class Observations:
             return
         self.first = min(self.first or entry.time, entry.time)
         self.last = max(self.last, entry.time)
-        if question.method == OPENING and not verdict.lets_through and len(self.refused_tunnels) < self._max_paths:
-            self.refused_tunnels.add(question.target)
         if verdict.lets_through or self._include_denied:
+            if question.method == OPENING and not verdict.lets_through and len(self.refused_tunnels) < self._max_paths:
+                self.refused_tunnels.add(question.target)
             self.requests += 1
             self._keep(self._in_terms_of_rules(question, entry.remote_addr), self.asked)
         if not verdict.lets_through:

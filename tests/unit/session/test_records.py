@@ -16,10 +16,10 @@ from iron_proxy.session.records import Records
 
 @pytest.fixture(autouse=True)
 def log_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    handlers, level = log.handlers, log.level
+    handlers, level, propagate = log.handlers, log.level, log.propagate
     monkeypatch.setattr("iron_proxy.session.records.start_logging", set_handlers)
     yield
-    log.handlers, log.level = handlers, level
+    log.handlers, log.level, log.propagate = handlers, level, propagate
 
 
 def set_handlers(level: str, write: object) -> None:
