@@ -96,7 +96,7 @@ def test_a_place_that_may_call_still_does(rule: str, concerns: Callable[[str], b
 # The environment holds secrets, and after the start there is a copy for those who may have them.
 READ_THE_ENVIRONMENT = (
     "audit/otlp_connection.py", "cli/", "demo/proxy_process.py", "jail/launch.py", "jail/trust.py",
-    "runtime/serving.py", "runtime/start_environment.py",
+    "runtime/serving.py", "runtime/start_environment.py", "testing/egress_guard.py", "testing/running.py",
 )  # fmt: skip
 
 

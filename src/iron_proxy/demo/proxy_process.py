@@ -1,16 +1,18 @@
 """
-The proxy under demonstration: the real program, in a process of its own, started as an operator would start it.
+The real program, in a process of its own, started as an operator would start it; for `demo`, `doctor` and `testing`.
 
 Its log is its only way of speaking: which ports it got, when it is ready, and the audit record of each request.
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, Self
 
 from iron_proxy.errors import StartupError
@@ -35,14 +37,21 @@ _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "VI
 class ProxyProcess:
     """A running proxy. A context manager: entering waits until it serves, leaving stops it."""
 
-    def __init__(self, configuration: Path, origin_ca: Path, secrets: Mapping[str, str]) -> None:
-        self._folder = configuration.parent
+    def __init__(
+        self, configuration: Path, origin_ca: Path | None, secrets: Mapping[str, str], folder: Path | None = None
+    ) -> None:
+        """
+        `origin_ca`: upstreams are met with these roots alone; None leaves the proxy its own. `secrets`: variables
+        that it gets besides the few it needs. `folder`: where it runs, if not beside its configuration.
+        """
+        self._folder = folder or configuration.parent
         # -P: the current folder is no place to import from.
         self._command = [sys.executable, "-P", "-m", "iron_proxy", "-config", str(configuration)]
         self._environment = _environment(origin_ca, secrets)
         self._process: subprocess.Popen[bytes] | None = None
         self._reader = threading.Thread(target=self._read_log, name="demo proxy log", daemon=True)
-        self._ready_or_ended = threading.Event()
+        self._changed = threading.Condition()
+        self._is_ready = self._has_ended = False
         self._log: list[str] = []
         self._records: list[dict[str, Any]] = []
         self.addresses: dict[str, str] = {}  # ip:port by listener
@@ -52,6 +61,11 @@ class ProxyProcess:
     def log(self) -> tuple[str, ...]:
         """Every line it has written so far."""
         return tuple(self._log)
+
+    @property
+    def all_records(self) -> tuple[dict[str, Any], ...]:
+        """What of that is JSON: lines of the process log, and audit records of requests and events."""
+        return tuple(self._records)
 
     @property
     def records(self) -> tuple[dict[str, Any], ...]:
@@ -85,6 +99,27 @@ class ProxyProcess:
         """The port that a listener got."""
         return int(self.addresses[listener].rpartition(":")[2])
 
+    def wait_for_record(self, wanted: Callable[[dict[str, Any]], bool], timeout: float) -> dict[str, Any]:
+        """
+        The first line of its log, audit records included, that is wanted; it may be there already.
+
+        Raises TimeoutError, at once when the process has ended without one.
+        """
+        seen, deadline = 0, monotonic() + timeout
+        with self._changed:
+            while True:
+                for record in self._records[seen:]:
+                    if wanted(record):
+                        return record
+                seen = len(self._records)
+                if self._has_ended or not self._changed.wait(max(0.0, deadline - monotonic())):
+                    raise TimeoutError("the proxy has written no such record")
+
+    def reload(self) -> None:
+        """Ask it to read its configuration again; a record of the event `reload` tells what came of it."""
+        assert self._process is not None  # noqa: S101 - for the type checker: it has been entered
+        self._process.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         """Ask it to stop, make it if it does not, and read its log to the end. Twice does no harm."""
         process = self._process
@@ -101,10 +136,10 @@ class ProxyProcess:
         process.stderr.close()
 
     def _wait_ready(self) -> None:
-        if not self._ready_or_ended.wait(START_TIMEOUT):
-            raise StartupError(f"the proxy did not start within {START_TIMEOUT:.0f} s{self._last_words()}")
-        if set(self.addresses) != set(_STARTING.values()):
-            self._reader.join(STOP_TIMEOUT)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._is_ready or self._has_ended, START_TIMEOUT):
+                raise StartupError(f"the proxy did not start within {START_TIMEOUT:.0f} s{self._last_words()}")
+        if not self._is_ready:
             raise StartupError(f"the proxy did not start{self._last_words()}")
 
     def _last_words(self) -> str:
@@ -114,8 +149,12 @@ class ProxyProcess:
         assert self._process is not None  # noqa: S101 - for the type checker: the thread starts after the process
         assert self._process.stderr is not None  # noqa: S101 - the same
         for line in self._process.stderr:
-            self._take(line.decode("utf-8", "replace").rstrip("\n"))
-        self._ready_or_ended.set()
+            with self._changed:
+                self._take(line.decode("utf-8", "replace").rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify_all()
 
     def _take(self, line: str) -> None:
         self._log.append(line)
@@ -127,12 +166,13 @@ class ProxyProcess:
         if record.get("msg") in _STARTING:
             self.addresses[_STARTING[record["msg"]]] = record["addr"]
         elif record.get("msg") == _READY:
-            self._ready_or_ended.set()
+            self._is_ready = True
 
 
-def _environment(origin_ca: Path, secrets: Mapping[str, str]) -> dict[str, str]:
+def _environment(origin_ca: Path | None, secrets: Mapping[str, str]) -> dict[str, str]:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     # It imports what we import, however this program came to be installed.
     environment["PYTHONPATH"] = os.pathsep.join(folder for folder in sys.path if folder)
-    environment["SSL_CERT_FILE"] = str(origin_ca)
+    if origin_ca is not None:
+        environment["SSL_CERT_FILE"] = str(origin_ca)
     return {**environment, **secrets}
