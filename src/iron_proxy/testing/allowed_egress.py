@@ -14,9 +14,9 @@ from typing import Any
 from iron_proxy.config.loading import parse_config, read_config_file
 from iron_proxy.config.problems import Problems
 from iron_proxy.config.section import Section
-from iron_proxy.errors import ConfigError
+from iron_proxy.errors import BadRequest, ConfigError
 from iron_proxy.matching.rule import Rule, rules_from
-from iron_proxy.messages.authority import Target
+from iron_proxy.messages.authority import Target, parse_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,9 @@ class AllowedEgress:
 
     def admits_directly(self, host: str, port: int) -> bool:
         """Whether any request may be sent there: of a connection past the proxy nobody sees methods and paths."""
-        return any(
-            rule.could_match(Target(host, port)) and not (rule.methods or rule.paths or rule.clients)
+        target = target_of(host, port)
+        return target is not None and any(
+            rule.could_match(target) and not (rule.methods or rule.paths or rule.clients)
             for rule in self.rules
         )
 
@@ -66,6 +67,15 @@ def allowed_by_file(path: Path) -> AllowedEgress:
     except UnicodeDecodeError as error:
         raise ConfigError([f"egress_rules: {path}: the file is not UTF-8; save it as UTF-8"]) from error
     return _compiled(text, str(path))
+
+
+def target_of(host: str, port: int) -> Target | None:
+    """A host as a client of the operating system names it, and a port, where 0 is unknown. None for no such host."""
+    authority = f"[{host}]" if ":" in host else host
+    try:
+        return parse_target(authority.encode("ascii"), port)
+    except (BadRequest, UnicodeEncodeError):
+        return None
 
 
 def _mapping_of(line: str, source: str) -> dict[str, Any]:

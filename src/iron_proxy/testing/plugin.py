@@ -27,7 +27,7 @@ _MARKER: Final = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options and keys; `docs/reference/pytest-plugin.md` has the same table."""
+    """Options and keys; `docs/howto/test-with-the-egress-guard.md` has the same table."""
     group = parser.getgroup("egress", "egress guard (iron-proxy)")
     group.addoption("--egress-guard", action="store_true", help="guard every test, as with the key egress_guard")
     group.addoption(

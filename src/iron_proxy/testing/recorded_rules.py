@@ -10,7 +10,7 @@ from iron_proxy.audit_reading.entries import Entry
 from iron_proxy.learning.observations import Observations
 from iron_proxy.learning.rule_text import rules_lines
 from iron_proxy.learning.rules import LearnedRule, learned_rules
-from iron_proxy.messages.authority import Target
+from iron_proxy.testing.allowed_egress import target_of
 from iron_proxy.testing.egress_seen import MARK_DOMAIN, Seen
 
 _HEADER: Final = (
@@ -26,7 +26,11 @@ def recorded_rules(records: Iterable[Mapping[str, Any]], seen: Iterable[Seen]) -
     for entry in _entries(records):
         observations.take(entry)
     direct = Counter((each.host, each.port) for each in seen if not each.scheme and not each.is_lookup)
-    past = [LearnedRule(Target(*place), (), (), (), (), count, (_PAST,)) for place, count in sorted(direct.items())]
+    past = [
+        LearnedRule(target, (), (), (), (), count, (_PAST,))
+        for place, count in sorted(direct.items())
+        if (target := target_of(*place)) is not None
+    ]
     return "\n".join([*_HEADER, *rules_lines([*learned_rules(observations).rules, *past]), ""])
 
 

@@ -48,6 +48,11 @@ class Proxy:
         """For HTTP_PROXY and HTTPS_PROXY. Raises LookupError when `proxy.tunnel_listen` is off."""
         return f"http://{self.address('tunnel')}"
 
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """The names of those that run, for `address`."""
+        return tuple(self._process.addresses)
+
     def address(self, listener: str) -> str:
         """`ip:port` of a listener: `tunnel`, `http`, `https` or `dns`. Raises LookupError for one that is off."""
         try:
@@ -119,7 +124,7 @@ class AsyncProxy:
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self.ca_file = proxy.ca_file
-        self.url = proxy.url if "tunnel" in proxy._process.addresses else ""
+        self.url = proxy.url if "tunnel" in proxy.listeners else ""
         self.address, self.environment, self.records = proxy.address, proxy.environment, proxy.records
 
     async def wait_for_record(

@@ -57,3 +57,15 @@ def test_an_interpreter_that_is_not_there_is_told(tmp_path: Path, monkeypatch: p
 
     with pytest.raises(StartupError, match="could not be started: no such file or directory"):
         ProxyProcess(tmp_path / "proxy.yaml", tmp_path / "ca.crt", {}).__enter__()
+
+
+def test_a_reload_is_told_by_a_record_and_one_that_does_not_come_is_not_waited_for_after_the_end() -> None:
+    with Scene() as scene:
+        scene.write_configuration("127.0.0.1:53")
+        with ProxyProcess(scene.configuration_path, scene.origin_ca, {}) as proxy:
+            proxy.reload()
+            record = proxy.wait_for_record(lambda each: each.get("event") == "reload", 30.0)
+
+    assert record["action"] == "allow"
+    with pytest.raises(TimeoutError, match="has written no such record"):
+        proxy.wait_for_record(lambda each: each.get("event") == "nothing", 600.0)
