@@ -62,6 +62,10 @@ OTHERWISE_HELD = {
     ("docs/howto/keep-an-audit-trail.md", "text"): SHOWN + "test_verify_words_its_findings_as_shown",
     ("docs/howto/scale-out.md", "python"): FORMULA,
     ("docs/howto/scale-out.md", "text"): FORMULA,
+    ("docs/howto/test-with-the-egress-guard.md", "python"): "the same as in examples/pytest-egress, which is run",
+    ("docs/howto/test-with-the-egress-guard.md", "text"): (
+        "tests/unit/testing/test_plugin.py: test_the_examples_other_test_fails_though_the_program_swallows_the_error"
+    ),
     ("docs/howto/verify-a-release.md", "sh"): RELEASE + "test_a_release_that_is_whole_is_verified",
     ("docs/reference/checks.md", "text"): SHOWN + "test_check_prints_what_the_page_shows",
     ("docs/reference/metrics.md", "promql"): SHOWN + "test_the_metrics_that_alarms_ask_for_exist",

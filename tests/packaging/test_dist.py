@@ -104,10 +104,13 @@ def test_no_address_is_made_up(metadata: Message) -> None:
     assert metadata.get_all("Project-URL") is None
 
 
-def test_the_command_is_the_only_one(wheel: zipfile.ZipFile) -> None:
+def test_the_command_and_the_plugin_are_all_that_is_entered_by(wheel: zipfile.ZipFile) -> None:
     text = wheel.read(f"{NAME}.dist-info/entry_points.txt").decode()
 
-    assert text.strip() == "[console_scripts]\niron-proxy = iron_proxy.cli.main:main"
+    assert text.split("\n\n") == [
+        "[console_scripts]\niron-proxy = iron_proxy.cli.main:main",
+        "[pytest11]\niron-proxy = iron_proxy.testing.plugin\n",
+    ]
 
 
 def test_every_requirement_has_a_lower_bound(metadata: Message) -> None:
