@@ -7,7 +7,8 @@ quarter of a second late; all of ours are in whole seconds.
 
 import asyncio
 from typing import Protocol
-from weakref import WeakKeyDictionary
+
+from iron_proxy.streams.per_loop import PerLoop
 
 SWEEP_SECONDS = 0.25
 # A sweep that is this late comes out of a pause: the process or its machine was stopped. What peers have sent meanwhile
@@ -59,12 +60,5 @@ class DeadlineSweep:
         self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
 
-_SWEEPS: WeakKeyDictionary[asyncio.AbstractEventLoop, DeadlineSweep] = WeakKeyDictionary()
-
-
-def sweep_of(loop: asyncio.AbstractEventLoop) -> DeadlineSweep:
-    """The one sweep of a loop."""
-    sweep = _SWEEPS.get(loop)
-    if sweep is None:
-        sweep = _SWEEPS[loop] = DeadlineSweep(loop)
-    return sweep
+# The one sweep of a loop.
+sweep_of = PerLoop(DeadlineSweep)

@@ -300,7 +300,7 @@ class SocketStream(asyncio.BufferedProtocol):
         self._transport.close()
 
     def abort(self) -> None:
-        """Close with a reset: no queued byte is sent, and the peer sees that this was not an orderly end."""
+        """Close with a reset: what the kernel does not take at once is dropped, and the peer sees it was no end."""
         if not self._reset and not self._closed:
             self.send_unsent()               # as if it had gone out when it was written: the peer sees where it was cut
             sock = self._transport.get_extra_info("socket")

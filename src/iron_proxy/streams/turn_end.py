@@ -8,7 +8,8 @@ quarter of all CPU. Two writes of one stream also become one packet. Used by `so
 
 import asyncio
 from typing import Protocol
-from weakref import WeakKeyDictionary
+
+from iron_proxy.streams.per_loop import PerLoop
 
 
 class Sender(Protocol):
@@ -38,12 +39,5 @@ class TurnEnd:
             stream.send_unsent()
 
 
-_TURN_ENDS: WeakKeyDictionary[asyncio.AbstractEventLoop, TurnEnd] = WeakKeyDictionary()
-
-
-def turn_end_of(loop: asyncio.AbstractEventLoop) -> TurnEnd:
-    """The one of a loop."""
-    turn_end = _TURN_ENDS.get(loop)
-    if turn_end is None:
-        turn_end = _TURN_ENDS[loop] = TurnEnd(loop)
-    return turn_end
+# The one of a loop.
+turn_end_of = PerLoop(TurnEnd)
