@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
@@ -22,6 +21,7 @@ from tests.fakes.running_proxy import (
     request,
     write_configuration,
 )
+from tests.fakes.waiting import wait_until
 from tests.fakes.wire_client import Session, Way
 
 TUNNELS = tuple(way for way in Way if way.is_tunnel)
@@ -57,7 +57,7 @@ def test_tun_17_tunnels_that_end_in_every_way_leave_no_descriptor(proxy: Running
                 end(proxy.open(way, "ok.test"))
 
     # Idle connections to the origin stay: some, not one per tunnel.
-    wait_until(lambda: proxy.descriptors() < before + 40)
+    wait_until(lambda: proxy.descriptors() < before + 40, 15.0, pause=0.001)
 
 
 @pytest.mark.slow
@@ -122,8 +122,8 @@ def test_os_11_a_signal_during_the_start_leaves_whole_lines_and_no_process(
 
 def wait_until_main_runs(pid: int) -> None:
     """Python starts with a handler of its own for control-C, which `main` takes away first of all."""
-    wait_until(lambda: takes_interrupts(pid))
-    wait_until(lambda: not takes_interrupts(pid))
+    wait_until(lambda: takes_interrupts(pid), 15.0, pause=0.001)
+    wait_until(lambda: not takes_interrupts(pid), 15.0, pause=0.001)
 
 
 def takes_interrupts(pid: int) -> bool:
@@ -155,10 +155,3 @@ def begun_request(proxy: RunningProxy, path: str) -> Session:
     session.send(request(path, proxy.authority(Way.HTTP, "ok.test")))
     proxy.wait_for_arrival(Way.HTTP, path)
     return session
-
-
-def wait_until(holds: Callable[[], bool], timeout: float = 15.0) -> None:
-    deadline = monotonic() + timeout
-    while not holds():
-        assert monotonic() < deadline
-        time.sleep(0.001)

@@ -6,7 +6,6 @@ import pty
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.run_world import Done, RunWorld
+from tests.fakes.waiting import wait_until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.root]
 
@@ -103,7 +103,7 @@ def test_the_program_dies_with_the_proxy(run_world: RunWorld, user: str, number:
         assert run.stdout.readline() == b"ready\n"
         os.kill(proxy_of(run), number)
 
-        wait_until(lambda: not processes("sleep 986"))
+        wait_until(lambda: not processes("sleep 986"), 10.0, pause=0.001)
 
 
 def test_the_program_cannot_end_or_see_the_proxy(run_world: RunWorld, user: str) -> None:
@@ -216,12 +216,12 @@ def test_a_shell_on_a_terminal_has_job_control(run_world: RunWorld, user: str) -
     run.read_until(b"prompt> ")
     run.type(inner.encode() + b"\r")
     run.read_until(b"\nready")
-    wait_until(lambda: bool(processes("sleep 985")))
+    wait_until(lambda: bool(processes("sleep 985")), 10.0, pause=0.001)
     run.type(b"\x1a")
     run.read_until(b"Stopped")
-    wait_until(lambda: states("sleep 985") == {"T"})
+    wait_until(lambda: states("sleep 985") == {"T"}, 10.0, pause=0.001)
     run.type(b"fg\r")
-    wait_until(lambda: states("sleep 985") == {"S"})
+    wait_until(lambda: states("sleep 985") == {"S"}, 10.0, pause=0.001)
     run.type(b"\x03")
     run.type(b"echo status $?\r")
     run.read_until(b"status 130")
@@ -235,7 +235,7 @@ def test_an_interactive_shell_inside_works(terminal: Callable[..., Terminal]) ->
     run = terminal("env", "PS1=inside> ", "bash", "--norc", "-i")
     run.read_until(b"inside> ")
     run.type(b"sleep 984\r")
-    wait_until(lambda: bool(processes("sleep 984")))
+    wait_until(lambda: bool(processes("sleep 984")), 10.0, pause=0.001)
     run.type(b"\x03echo $((40 + 2))\r")
     run.read_until(b"42")
     run.type(b"exit 9\r")
@@ -315,9 +315,3 @@ def processes(command: str) -> list[int]:
 def states(command: str) -> set[str]:
     texts = [Path(f"/proc/{pid}/stat").read_text() for pid in processes(command)]
     return {text.rpartition(")")[2].split()[0] for text in texts}
-
-
-def wait_until(holds: Callable[[], bool], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, sys._getframe(1).f_code.co_name

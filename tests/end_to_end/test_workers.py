@@ -17,14 +17,15 @@ from tests.fakes.configurations import allowlist, base_config, secrets
 from tests.fakes.internet import Internet
 from tests.fakes.management_client import ENVIRONMENT, KEY, MANAGEMENT, ONLY_RULES, call, reload, rewrite
 from tests.fakes.running_proxy import ProxyCA, RunningProxy, request, run_to_end
+from tests.fakes.waiting import wait_until
 from tests.fakes.wire_client import ALL_WAYS, Way
 from tests.fakes.worked_proxy import (
+    LONG,
     Load,
     environment_of_transforms,
     hold_all_workers,
     is_gone,
     pids_of,
-    wait_until,
     workers_of,
 )
 from tests.unit.management.test_metrics_page import labels
@@ -181,9 +182,9 @@ def test_nobody_is_healthy_without_workers(proxy: RunningProxy) -> None:
     for _ in range(3):                           # the second time there is a pause in which none is there
         for pid in pids_of(proxy):
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda pid=pid: is_gone(pid), "it lives")  # type: ignore[misc]
-    wait_until(lambda: proxy.get_page("/healthz") == (503, b"no worker serves"), "healthy without workers")
-    wait_until(lambda: proxy.get_page("/healthz") == (200, b"OK"), "no worker comes back")
+            wait_until(lambda pid=pid: is_gone(pid), LONG, what="it lives")  # type: ignore[misc]
+    wait_until(lambda: proxy.get_page("/healthz") == (503, b"no worker serves"), LONG, what="healthy without workers")
+    wait_until(lambda: proxy.get_page("/healthz") == (200, b"OK"), LONG, what="no worker comes back")
     assert proxy.ask(Way.HTTP).status == 200
 
 
@@ -194,7 +195,7 @@ def test_workers_end_with_their_supervisor(proxy: RunningProxy) -> None:
     proxy.process.kill()
 
     for pid in pids:
-        wait_until(lambda pid=pid: is_gone(pid), "a worker outlives its supervisor")  # type: ignore[misc]
+        wait_until(lambda pid=pid: is_gone(pid), LONG, what="a worker outlives its supervisor")  # type: ignore[misc]
 
 
 # --- reload ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Self
@@ -24,7 +25,7 @@ _REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\
 _PATIENCE = 30.0  # a whole test is shorter
 
 
-class FakeEgressProxy:
+class FakeEgressProxy(ABC):
     """Serves in threads from `with` on. `leads_to` says where hosts are; an address leads to itself."""
 
     def __init__(self, leads_to: Mapping[str, tuple[str, int | None]], *, tls: ssl.SSLContext | None = None) -> None:
@@ -57,8 +58,9 @@ class FakeEgressProxy:
         with client, suppress(OSError, ValueError, h2.exceptions.H2Error):
             self.serve(client, client.recv(_PIECE))
 
+    @abstractmethod
     def serve(self, client: socket.socket, first: bytes) -> None:
-        raise NotImplementedError
+        """Serve one connection, whose first bytes these are."""
 
     def dial(self, host: str, port: int) -> socket.socket:
         """Connect to where a host is, read as a careless program reads it."""

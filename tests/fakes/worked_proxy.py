@@ -2,13 +2,13 @@
 
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
 from tests.fakes.management_client import call
 from tests.fakes.running_proxy import RunningProxy, request
+from tests.fakes.waiting import wait_until
 from tests.fakes.wire_client import Way
 
 # Generous: a machine may be slow, and a worker takes a second to start on a fast one.
@@ -26,14 +26,6 @@ def pids_of(proxy: RunningProxy) -> list[int]:
     pid = proxy.process.pid
     return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Wait for a condition that nobody tells."""
-    deadline = monotonic() + LONG
-    pause = threading.Event()
-    while not holds():
-        assert monotonic() < deadline, what
-        pause.wait(0.02)
 
 
 def is_gone(pid: int) -> bool:
@@ -82,7 +74,7 @@ class Load:
     def goes_on(self, requests: int) -> None:
         """Wait until so many more have been answered."""
         wanted = self.answered + requests
-        wait_until(lambda: self.answered >= wanted, "the load stands still")
+        wait_until(lambda: self.answered >= wanted, LONG, what="the load stands still")
 
     def _ask(self) -> None:
         raw = request("/", self.proxy.authority(self.way, "ok.test"))

@@ -9,14 +9,14 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from time import monotonic
 
 import pytest
 from tests.conftest import Fresh
 from tests.fakes.internet import Internet
 from tests.fakes.running_proxy import RunningProxy
+from tests.fakes.waiting import wait_until
 from tests.scale.balanced_load import CLIENTS, BalancedLoad
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "balancer" / "haproxy.cfg"
@@ -68,13 +68,6 @@ def records_of(*proxies: RunningProxy) -> int:
     return sum(len(proxy.records()) for proxy in proxies)
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    """A record is written after the last byte of its answer."""
-    deadline = monotonic() + 10.0
-    while not holds():
-        assert monotonic() < deadline
-        os.sched_yield()
-
 
 def test_one_is_drained_and_one_is_killed(
     three: list[RunningProxy], balancer: tuple[str, int], internet: Internet
@@ -88,7 +81,7 @@ def test_one_is_drained_and_one_is_killed(
         load.until_more(50)
     assert load.failures == []
     assert drained.wait_for_exit() == 0
-    wait_until(lambda: records_of(*three) >= load.answered)
+    wait_until(lambda: records_of(*three) >= load.answered, 10.0, pause=0.001)
     assert records_of(*three) == load.answered
     before, killed_before = records_of(*three), records_of(killed)
 
@@ -99,5 +92,5 @@ def test_one_is_drained_and_one_is_killed(
         load.until_more(150)
     # At most what each client had there.
     assert len(load.failures) <= CLIENTS
-    wait_until(lambda: records_of(*three) - before >= load.answered - CLIENTS)
+    wait_until(lambda: records_of(*three) - before >= load.answered - CLIENTS, 10.0, pause=0.001)
     assert records_of(*three) - before <= load.answered + len(load.failures)

@@ -5,10 +5,9 @@ A tenth of the numbers here; `make scale` runs with all of them and prints what 
 """
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
-from time import monotonic, perf_counter
+from time import perf_counter
 
 import pytest
 from tests.conftest import Running
@@ -16,6 +15,7 @@ from tests.fakes.http2_peer import speak
 from tests.fakes.internet import ALLOWED
 from tests.fakes.running_proxy import RunningProxy
 from tests.fakes.running_proxy import request as http_request
+from tests.fakes.waiting import wait_until
 from tests.fakes.wire_client import Session, Way, connect, open_connect_tunnel
 from tests.scale.crowd import all_of, ask_on, watching
 from tests.scale.figures import note, percentile, resident_kib, sized
@@ -78,11 +78,11 @@ def test_concurrent_streams(patient: RunningProxy) -> None:
     with watching(patient) as bystander:
         peers = [speak(patient) for _ in range(connections)]
         streams = [(peer, peer.begin("/hold/streams")) for peer in peers for _ in range(STREAMS_A_CONNECTION)]
-        wait_until(lambda: sum(each.path == "/hold/streams" for each in origin.requests[seen:]) == count)
+        wait_until(lambda: sum(each.path == "/hold/streams" for each in origin.requests[seen:]) == count, 60.0)
         kib = (resident_kib(patient.process.pid) - before) / count
         # Until here its origin, which is that of the streams, had its hands full with handshakes.
         arrived = len(bystander.seconds)
-        wait_until(lambda: len(bystander.seconds) >= arrived + 100)
+        wait_until(lambda: len(bystander.seconds) >= arrived + 100, 60.0)
         seconds = bystander.seconds[arrived:]
         origin.release("streams")
         answers = [peer.answer(stream) for peer, stream in streams]
@@ -139,7 +139,7 @@ def test_tunnels_opened_and_closed(patient: RunningProxy) -> None:
         seconds = perf_counter() - begun
         patient.started += count
         # The bystander has a connection to its origin by now.
-        wait_until(lambda: patient.descriptors() <= before + 4)
+        wait_until(lambda: patient.descriptors() <= before + 4, 60.0)
     note(
         "tunnels", count=count, a_second=count / seconds,
         bystander_p99_ms=percentile(bystander.seconds, 0.99) * 1000,
@@ -188,11 +188,3 @@ def unreachable() -> Iterator[int]:
         finally:
             for each in waiting:
                 each.close()
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Raises AssertionError when it does not come to be."""
-    deadline = monotonic() + 60.0
-    while not holds():
-        assert monotonic() < deadline
-        Event().wait(0.02)

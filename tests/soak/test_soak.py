@@ -7,7 +7,7 @@ SOAK_TIME is the time (90s, 30m, 8h); with SOAK_REPORT=soak the report is writte
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -17,6 +17,7 @@ from tests.fakes.internet import Internet
 from tests.fakes.management_client import ENVIRONMENT, MANAGEMENT, call
 from tests.fakes.recorder import RawReply, Then
 from tests.fakes.running_proxy import ProxyCA
+from tests.fakes.waiting import wait_until
 from tests.soak.counted_proxy import CountedProxy
 from tests.soak.report import as_json, as_markdown, save
 from tests.soak.sampling import Sampler
@@ -59,7 +60,7 @@ def test_nothing_grows(proxy: CountedProxy, internet: Internet) -> None:
     assert [failure for each in traffic for failure in each.failures] == []
     requests = sum(each.requests for each in traffic)
     proxy.wait_for_records(requests)
-    wait_until(lambda: is_at_rest(proxy))
+    wait_until(lambda: is_at_rest(proxy), 30.0, pause=0.1)
     report = as_json(sampler, traffic, proxy, cpu)
     if prefix := os.environ.get("SOAK_REPORT"):
         save(report, prefix)
@@ -95,10 +96,3 @@ def is_at_rest(proxy: CountedProxy) -> bool:
     """Whether nobody is connected, and nothing goes on under a policy of before."""
     status = call(proxy, "GET", "/v1/status").json
     return (status["connections"], status["generations_closing"]) == (0, 0)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = monotonic() + 30.0
-    while not holds():
-        assert monotonic() < deadline
-        threading.Event().wait(0.1)
