@@ -67,6 +67,8 @@ class FakeEgressProxy(ABC):
         careless = host.encode().decode("idna" if not host.isascii() else "ascii").lower().strip("[]").rstrip(".")
         careless = careless.partition("\0")[0].rpartition("@")[2]
         address, fixed = self.leads_to.get(careless) or (socket.inet_ntoa(socket.inet_aton(careless)), None)
+        if (fixed or port) == self.port:
+            raise ConnectionRefusedError("no way round in circles: each turn would be one more connection and thread")
         return socket.create_connection((address, fixed or port), 5)
 
 
