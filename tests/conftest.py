@@ -1,6 +1,10 @@
 """Fixtures that every folder uses. Those that start processes are lazy: unit tests pay for none of them."""
 
+import logging
 import os
+import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,12 +14,52 @@ import trustme
 from hypothesis import settings
 from tests.fakes.configurations import base_config
 from tests.fakes.internet import Internet
+from tests.fakes.log_lines import LogLines
 from tests.fakes.running_proxy import Configuration, ProxyCA, RunningProxy
+
+from iron_proxy.runtime.process_log import log, start_logging
 
 # An example may take as long as it takes: where tests run side by side, a pause of the machine is no failure. Each run
 # tries the same examples, so that none fails for a change it has nothing to do with; SEARCH=1 looks for new ones.
 settings.register_profile("iron-proxy", deadline=None, derandomize="SEARCH" not in os.environ)
 settings.load_profile("iron-proxy")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """For scripts/failed-tests, which has to know whether the list of failures is the whole list."""
+    if session.config.cache is not None and not hasattr(session.config, "workerinput"):
+        session.config.cache.set("iron-proxy/ended", int(exitstatus))
+
+
+@pytest.fixture(autouse=True)
+def process_log_as_before() -> Iterator[None]:
+    """Logging that a test starts in this process, and leaves on, would change what the tests after it see."""
+    before = (log.handlers[:], log.level, log.propagate)
+    yield
+    left = (log.handlers[:], log.level, log.propagate)
+    log.handlers[:], log.propagate = before[0], before[2]
+    log.setLevel(before[1])
+    assert left == before, "the test leaves the process log changed: the fixture process_log puts it back"
+
+
+@pytest.fixture
+def process_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[LogLines]:
+    """The process log, written into a list for one test; everything that starting it replaces is put back."""
+    for place, name in (
+        (sys, "excepthook"),
+        (sys, "unraisablehook"),
+        (threading, "excepthook"),
+        (warnings, "showwarning"),
+        (logging, "lastResort"),
+        (log, "handlers"),
+        (log, "propagate"),
+    ):
+        monkeypatch.setattr(place, name, getattr(place, name))
+    level = log.level
+    lines = LogLines()
+    start_logging("info", lines.written.append)
+    yield lines
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

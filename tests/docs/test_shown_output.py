@@ -20,6 +20,8 @@ from iron_proxy.cli.explain import run as explain
 from iron_proxy.messages.authority import parse_target
 from iron_proxy.proxy.denials import Denied, explained
 
+pytestmark = pytest.mark.usefixtures("process_log")
+
 EXPLAIN_A_DENIAL = "docs/howto/explain-a-denial.md"
 # The domain is on line 12, as on the page.
 EXPLAINED = """\

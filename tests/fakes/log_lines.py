@@ -1,4 +1,4 @@
-"""The process log as a list of lines. The fixture `process_log` (tests/unit/conftest.py) fills it."""
+"""The process log as a list of lines. The fixture `process_log` (tests/conftest.py) fills it."""
 
 import json
 from typing import Any
