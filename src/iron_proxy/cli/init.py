@@ -9,6 +9,7 @@ here are the asking, the file and the exit status: 0 written, 1 the file cannot 
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from iron_proxy.cli.arguments import read_flags
@@ -46,7 +47,7 @@ def run(arguments: list[str]) -> int:
             print("error: say what to allow: -preset NAME (see -list), -allow HOST, -secret VAR@HOST", file=sys.stderr)
             return USAGE
         try:
-            wanted, out = _ask(out)
+            wanted, out = _ask(out, is_forced=flags.boolean("force"))
         except (EOFError, KeyboardInterrupt):
             print("\nerror: nothing was written", file=sys.stderr)
             return FAILURE
@@ -82,20 +83,39 @@ def _compose(wanted: dict[str, list[str]], out: str) -> "Composed":
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 
-def _ask(out: str) -> tuple[dict[str, list[str]], str]:
+def _ask(out: str, *, is_forced: bool) -> tuple[dict[str, list[str]], str]:
     """The same as the flags say, from questions. Raises EOFError, KeyboardInterrupt."""
+    from iron_proxy.presets.catalogue import read_presets
+    from iron_proxy.presets.composition import draft_of
+
     print("Presets:")
     _list()
     wanted = {
-        "preset": _listed(input("Which of these will use the proxy? Names with commas: ")),
-        "allow": _listed(input("Other hosts to allow, with commas: ")),
-        "secret": _listed(input("Other secrets, as VAR@HOST, with commas: ")),
+        "preset": _ask_names("Which of these will use the proxy? Names with commas: ", read_presets),
+        "allow": _ask_names("Other hosts to allow, with commas: ", lambda hosts: draft_of([], hosts, [])),
+        "secret": _ask_names("Other secrets, as VAR@HOST, with commas: ", lambda texts: draft_of([], [], texts)),
     }
-    return wanted, input(f"Write to [{out}]: ").strip() or out
+    return wanted, _ask_file(out, is_forced=is_forced)
 
 
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _ask_names(question: str, check: Callable[[list[str]], object]) -> list[str]:
+    """Until the answer can be used: what was answered before would have to be written again. May be none."""
+    while True:
+        names = [part.strip() for part in input(question).split(",") if part.strip()]
+        try:
+            check(names)
+        except ValueError as error:
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            return names
+
+
+def _ask_file(out: str, *, is_forced: bool) -> str:
+    while True:
+        name = input(f"Write to [{out}]: ").strip() or out
+        if is_forced or not os.path.lexists(name):
+            return name
+        print(f"error: {name} is there already", file=sys.stderr)
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from iron_proxy.cli.import_path import secure_import_path
 OK, FAILURE, USAGE = 0, 1, 2
 
 # Each command's module in this folder, imported when it is chosen.
-_MODULES = {
+MODULES = {
     "run": "run",
     "generate-ca": "generate_ca",
     "demo": "demo",
@@ -72,9 +72,9 @@ def _command(word: str) -> Callable[[list[str]], int] | None:
     """The sub-command that the first argument names; None means the default, serving."""
     if word in ("version", "--version", "-version", "-v"):
         return _print_version
-    if word not in _MODULES:
+    if word not in MODULES:
         return None if word.startswith("-") else _unknown(word)
-    command: Callable[[list[str]], int] = import_module(f"iron_proxy.cli.{_MODULES[word]}").run
+    command: Callable[[list[str]], int] = import_module(f"iron_proxy.cli.{MODULES[word]}").run
     return command
 
 
@@ -88,7 +88,7 @@ def _print_version(arguments: list[str]) -> int:
 def _unknown(word: str) -> Callable[[list[str]], int]:
     def refuse(arguments: list[str]) -> int:
         print(
-            f'error: unknown command "{word}" (commands: {", ".join([*_MODULES, "version"])}; to serve: -config FILE)',
+            f'error: unknown command "{word}" (commands: {", ".join([*MODULES, "version"])}; to serve: -config FILE)',
             file=sys.stderr,
         )
         return USAGE

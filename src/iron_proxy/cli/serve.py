@@ -38,10 +38,15 @@ Other commands:
   iron-proxy reload          tell a running proxy to read its configuration again
   iron-proxy secrets check   ask every source of a configuration for its secret, and tell how that went
   iron-proxy audit verify    tell whether an audit log is whole; audit keygen makes the keys to sign one
+  iron-proxy logs            show audit records: as lines, as figures, or what was denied with the rules for it
+  iron-proxy learn           write the allowlist that covers what audit records show
+  iron-proxy replay          tell which recorded requests another configuration would treat otherwise
   iron-proxy env             print the variables that make programs trust the CA and use the proxy
   iron-proxy doctor          start the clients of this machine through a proxy, and tell what each of them lacks
+  iron-proxy selftest        behave as hostile code would where workloads run, and tell what got out
   iron-proxy nft             print firewall rules that leave workloads no way but the proxy
   iron-proxy tproxy up|down  take connections to the proxy by TPROXY, with rules and routes; or end that
+  iron-proxy action          what the GitHub Action runs
   iron-proxy version         print the version
 
 Environment variables IRON_* override keys of the file: docs/reference/environment.md"""

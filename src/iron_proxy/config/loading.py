@@ -29,6 +29,10 @@ _PLAIN_KINDS = ("str", "int", "float", "bool", "null", "timestamp", "map", "seq"
 _PLAIN_TAGS: Final = frozenset(_TAG_PREFIX + kind for kind in _PLAIN_KINDS)
 # What `Problems` calls the place of what was given without a file.
 ENVIRONMENT: Final = "environment"
+# Before what is missing from a file that nobody has named: who has one forgot to say so, who has none wants to begin.
+_NOTHING_NAMED: Final = (
+    "no configuration is named: -config FILE (iron-proxy init writes one, iron-proxy -h has all commands)"
+)
 
 ReadFile = Callable[[str], bytes]
 
@@ -68,11 +72,18 @@ def examine_config(
     parsed.
     """
     if not path:
-        problems = Problems(ENVIRONMENT)
-        return read_config(Section(None, "", problems), environment, in_session=in_session), problems
+        return _examine_environment(environment, in_session=in_session)
     problems = Problems(path)
     root = parse_config(_read_text(path, read_file), path, problems)
     return read_config(root, environment, in_session=in_session), problems
+
+
+def _examine_environment(environment: Mapping[str, str], *, in_session: bool) -> tuple[Config, Problems]:
+    problems = Problems(ENVIRONMENT)
+    config = read_config(Section(None, "", problems), environment, in_session=in_session)
+    if problems.errors and not any(name.startswith("IRON_") for name in environment):
+        problems.errors.insert(0, _NOTHING_NAMED)
+    return config, problems
 
 
 def parse_config(text: str, source: str, problems: Problems | None = None) -> Section:

@@ -95,6 +95,35 @@ def test_on_a_terminal_it_asks(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert all(word in text for word in ("registry.npmjs.org", "pypi.org", '"a.test"', "var: KEY", '"b.test"'))
 
 
+def test_an_answer_that_cannot_be_used_is_asked_for_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = ["nmp", "npm", "https://a.test", "a.test", "KEY", "KEY@b.test", ""]
+    monkeypatch.setattr(sys, "stdin", Terminal("\n".join(answers) + "\n"))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+
+    assert init.run([]) == 0
+
+    told = capsys.readouterr().err
+    assert [sentence in told for sentence in ('no preset "nmp"', "has no scheme", "write VAR@HOST")] == [True] * 3
+    text = (folder / "iron-proxy.yaml").read_text()
+    assert all(word in text for word in ("registry.npmjs.org", '"a.test"', "var: KEY", '"b.test"'))
+
+
+def test_a_file_that_is_there_is_told_before_anything_is_asked_twice(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "iron-proxy.yaml").write_text("mine")
+    monkeypatch.setattr(sys, "stdin", Terminal("npm\n\n\n\nother.yaml\n"))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+
+    assert init.run([]) == 0
+
+    assert "iron-proxy.yaml is there already" in capsys.readouterr().err
+    assert (folder / "iron-proxy.yaml").read_text() == "mine"
+    assert "registry.npmjs.org" in (folder / "other.yaml").read_text()
+
+
 def test_an_end_of_the_answers_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("npm\n"))
     monkeypatch.setattr(sys, "stdout", Terminal())

@@ -51,8 +51,23 @@ def test_without_a_path_problems_name_the_environment() -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(None, {})
 
-    assert [problem.split(" is required")[0] for problem in caught.value.problems] == [
+    assert [problem.split(" is required")[0] for problem in caught.value.problems[1:]] == [
         "environment: dns.proxy_ip:",
+        "environment: tls.ca_cert:",
+        "environment: tls.ca_key:",
+    ]
+
+
+def test_who_names_neither_a_file_nor_a_variable_is_told_how_first() -> None:
+    with pytest.raises(ConfigError) as nothing:
+        load_config(None, {"HTTPS_PROXY": "http://127.0.0.1:1"})
+    with pytest.raises(ConfigError) as some:
+        load_config(None, {"IRON_DNS_PROXY_IP": "10.0.0.1"})
+
+    assert nothing.value.problems[0] == (
+        "no configuration is named: -config FILE (iron-proxy init writes one, iron-proxy -h has all commands)"
+    )
+    assert [problem.split(" is required")[0] for problem in some.value.problems] == [
         "environment: tls.ca_cert:",
         "environment: tls.ca_key:",
     ]
