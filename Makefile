@@ -13,7 +13,7 @@ TARGET ?=
 TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client dig=bind9-dnsutils \
 	fish=fish zsh=zsh go=golang-go jq=jq wget=wget \
 	haproxy=haproxy squid=squid-openssl \
-	node=nodejs npm=npm chromium=chromium certutil=libnss3-tools strace=strace
+	node=nodejs npm=npm chromium=chromium certutil=libnss3-tools strace=strace faketime=faketime locale-gen=locales
 BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf=dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
 

@@ -26,7 +26,7 @@ LAYERS = (
     {"streams"},
     {"matching", "protocols"},
     {"config"},
-    {"messages", "go_compat", "linux"},
+    {"messages", "go_compat", "linux", "temporary_folder"},
     {"errors", "version"},
 )
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}

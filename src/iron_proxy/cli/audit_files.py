@@ -41,6 +41,14 @@ def tell_unread(tally: "ReadingTally") -> None:
         print(f"warning: {escaped(sentence)}", file=sys.stderr)
 
 
+def file_sentence(error: OSError) -> str:
+    """What is wrong with a file that was to be read."""
+    from iron_proxy.audit_reading.terminal_text import escaped
+
+    name = error.filename if isinstance(error.filename, str) else "standard input"
+    return f"reading {escaped(name)}: {os.strerror(error.errno or 0).lower()}"
+
+
 def judge_of(config: "Config", pipeline: "Pipeline") -> "Judge":
     """Who says what a configuration would have done with recorded requests."""
     from iron_proxy.learning.judge import Judge

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from iron_proxy.cli.arguments import read_flags
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.cli.policy_file import read_policy
+from iron_proxy.cli.standard_output import write_document
 from iron_proxy.errors import ConfigError
 from iron_proxy.go_compat.flags import Flag, FlagSet
 
@@ -86,4 +87,4 @@ def _print_json(findings: "Findings") -> None:
         "warnings": findings.count("warning"),
         "findings": list(findings),
     }
-    print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+    write_document(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")

@@ -12,6 +12,7 @@ from io import TextIOWrapper
 from iron_proxy.cli.arguments import read_flags
 from iron_proxy.cli.interruption import Interruption
 from iron_proxy.cli.main import FAILURE, OK
+from iron_proxy.cli.standard_output import write_document
 from iron_proxy.errors import IronProxyError
 from iron_proxy.go_compat.flags import Flag, FlagSet
 
@@ -65,5 +66,5 @@ def _show_json(interruption: Interruption) -> int:
 
     demo = run_demo(checkpoint=interruption.checkpoint)
     surprises = find_surprises(demo)
-    print(json_report(demo, surprises))
+    write_document(json_report(demo, surprises) + "\n")
     return FAILURE if surprises.sentences else OK

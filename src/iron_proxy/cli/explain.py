@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from iron_proxy.cli.arguments import read_words_and_flags
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.cli.policy_file import PolicyFile, read_policy
+from iron_proxy.cli.standard_output import write_document
 from iron_proxy.config.problems import did_you_mean
 from iron_proxy.errors import ConfigError
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
@@ -111,7 +112,7 @@ def _print(answer: "Explanation", source: str, *, is_json: bool) -> None:
     from iron_proxy.inspection.explanation_text import explanation_lines
 
     if is_json:
-        print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+        write_document(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n")
         return
     for line in explanation_lines(answer, source):
         print(line)

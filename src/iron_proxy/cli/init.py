@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from iron_proxy.cli.arguments import read_flags
 from iron_proxy.cli.main import FAILURE, OK, USAGE
+from iron_proxy.cli.standard_output import write_document
 from iron_proxy.go_compat.flags import Flag, FlagSet
 
 if TYPE_CHECKING:                                # heavy: not for a usage error
@@ -123,7 +124,7 @@ def _ask_file(out: str, *, is_forced: bool) -> str:
 
 def _write(composed: "Composed", out: str, *, is_forced: bool) -> int:
     if out == "-":
-        print(composed.text, end="")
+        write_document(composed.text)
         _tell(composed, out, sys.stderr)
         return OK
     try:

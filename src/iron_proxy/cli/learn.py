@@ -14,9 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iron_proxy.cli.arguments import read_files_and_flags
-from iron_proxy.cli.audit_files import NO_FILES, client_names, judge_of, leave_broken_pipe, read_files, tell_unread
+from iron_proxy.cli.audit_files import (
+    NO_FILES,
+    client_names,
+    file_sentence,
+    judge_of,
+    leave_broken_pipe,
+    read_files,
+    tell_unread,
+)
 from iron_proxy.cli.main import FAILURE, OK, USAGE
-from iron_proxy.errors import ConfigError
+from iron_proxy.cli.standard_output import write_document
+from iron_proxy.errors import ConfigError, StartupError
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
 
 if TYPE_CHECKING:                                # heavy: not for a usage error
@@ -69,8 +78,10 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         leave_broken_pipe()
         return OK
-    except OSError as error:
+    except StartupError as error:
         return _complain(str(error), status=FAILURE)
+    except OSError as error:
+        return _complain(file_sentence(error), status=FAILURE)
 
 
 def _complain(*sentences: str, status: int) -> int:
@@ -231,11 +242,13 @@ def _as_json(result: _Result) -> str:
 
 def _write(text: str, out: str) -> None:
     if out == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        write_document(text)
         return
-    with open(out, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with open(out, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise StartupError(f"writing {out}: {os.strerror(error.errno or 0).lower()}") from error
 
 
 def _summarize(result: _Result, out: str) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from iron_proxy.cli.arguments import read_files_and_flags
-from iron_proxy.cli.audit_files import NO_FILES, console, leave_broken_pipe, read_files, tell_unread
+from iron_proxy.cli.audit_files import NO_FILES, console, file_sentence, leave_broken_pipe, read_files, tell_unread
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
 
@@ -69,7 +69,7 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:                    # how -follow ends
         pass
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {file_sentence(error)}", file=sys.stderr)
         return FAILURE
     return OK
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from iron_proxy.cli.import_path import secure_import_path
+from iron_proxy.cli.standard_output import escape_what_cannot_be_shown
 
 # 0 normal stop, 1 failed at start or later, 2 usage or configuration (docs/reference/command-line.md).
 OK, FAILURE, USAGE = 0, 1, 2
@@ -38,6 +39,7 @@ def main() -> None:
     """The console script."""
     secure_import_path()
     _occupy_standard_descriptors()
+    escape_what_cannot_be_shown()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -13,7 +13,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from iron_proxy.cli.arguments import read_files_and_flags
-from iron_proxy.cli.audit_files import NO_FILES, console, judge_of, leave_broken_pipe, read_files, tell_unread
+from iron_proxy.cli.audit_files import (
+    NO_FILES,
+    console,
+    file_sentence,
+    judge_of,
+    leave_broken_pipe,
+    read_files,
+    tell_unread,
+)
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.errors import ConfigError
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
@@ -48,7 +56,9 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         leave_broken_pipe()
         return OK
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        return _complain(file_sentence(error))
+    except ValueError as error:
         return _complain(str(error))
 
 

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from iron_proxy.cli.arguments import read_flags
 from iron_proxy.cli.main import OK
+from iron_proxy.cli.standard_output import write_document
 from iron_proxy.go_compat.flags import FlagSet
 
 FLAGS = FlagSet("schema", [])
@@ -18,5 +19,5 @@ def run(arguments: list[str]) -> int:
     flags = read_flags(FLAGS, arguments)
     if isinstance(flags, int):
         return flags
-    print(files("iron_proxy.config").joinpath("iron-proxy.schema.json").read_text(encoding="utf-8"), end="")
+    write_document(files("iron_proxy.config").joinpath("iron-proxy.schema.json").read_text(encoding="utf-8"))
     return OK

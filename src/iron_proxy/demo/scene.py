@@ -7,7 +7,6 @@ all, is gone when the demo is over.
 
 import asyncio
 import ssl
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -17,6 +16,7 @@ from iron_proxy.certs.ca_files import CAFiles
 from iron_proxy.certs.generation import CAPaths, generate_ca, write_ca
 from iron_proxy.certs.leaf_cache import LeafCache
 from iron_proxy.demo.scenario import ALLOWED_HOST, INTERNAL_TOKEN, OPENAI_API_KEY
+from iron_proxy.temporary_folder import open_temporary_folder
 
 # The demo takes seconds; a CA that somebody keeps a copy of is worthless by the next day.
 _CA_HOURS = 1
@@ -26,7 +26,7 @@ class Scene:
     """The folder and what is in it. A context manager: leaving it removes the folder."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="iron-proxy-demo-")
+        self._folder = open_temporary_folder("iron-proxy-demo-")
         self.folder = Path(self._folder.name)
         self.proxy_ca = self._make_ca("ca", "iron-proxy demo CA")
         self.origin_ca = self._make_ca("origin-ca", "iron-proxy demo origin CA")

@@ -7,7 +7,6 @@ which is gone afterwards.
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from iron_proxy.doctor.repairs import repair_for
 from iron_proxy.doctor.verdicts import Reason, Verdict, Way, judge, judge_by_status, lacks_proxy
 from iron_proxy.jail.client_environment import client_environment
 from iron_proxy.jail.trust import bundle_with, java_store_with, system_roots, write_trust_file
+from iron_proxy.temporary_folder import open_temporary_folder
 
 # A look whether a Python package can be imported: it takes some 30 ms.
 _LOOK_LIMIT: Final = 10.0
@@ -90,7 +90,7 @@ def examine(order: Order, checkpoint: Callable[[], None] = lambda: None) -> list
 
     `checkpoint` is called between any two starts: what it raises ends the examination where all can be undone.
     """
-    with tempfile.TemporaryDirectory(prefix="iron-proxy-doctor-") as name:
+    with open_temporary_folder("iron-proxy-doctor-") as name:
         folder = Path(name)
         present, reports = _sort_out(order)
         if order.running_proxy is not None:

@@ -15,7 +15,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import monotonic
@@ -26,6 +25,7 @@ from iron_proxy.session.jailed import served
 from iron_proxy.session.preparation import Preparation
 from iron_proxy.session.records import Records
 from iron_proxy.session.summary import Ending
+from iron_proxy.temporary_folder import open_temporary_folder
 
 # Sent to a process, not to the terminal's group: those have reached the program already.
 _PASSED_ON: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -39,7 +39,7 @@ async def run_unjailed(preparation: Preparation, records: Records) -> Ending:
 
     password = secrets.token_urlsafe(24)
     assembly, port = serving.assemble_tunnel(preparation, records.emitter(preparation.config.log), password)
-    with tempfile.TemporaryDirectory(prefix="iron-proxy-run-") as folder:
+    with open_temporary_folder("iron-proxy-run-") as folder:
         _write_trust(folder, preparation.trust)
         url = f"http://{serving.WEAK_CLIENT}:{password}@127.0.0.1:{port}"
         environment, notes = await preparation.program_environment(folder, url)

@@ -7,7 +7,6 @@ environment of the program that starts it, and its end takes everything with it.
 
 import asyncio
 import os
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from iron_proxy.demo.proxy_process import ProxyProcess
 from iron_proxy.errors import StartupError
+from iron_proxy.temporary_folder import open_temporary_folder
 
 Record = dict[str, Any]
 Wanted = Callable[[Record], bool]
@@ -152,7 +152,7 @@ def running(
     mapping = mapping_of(configuration)
     place = Path.cwd() if isinstance(configuration, Mapping) else Path(configuration).resolve().parent
     variables = {**_roots(), **(environment or {})}
-    with tempfile.TemporaryDirectory(prefix="iron-proxy-testing-") as name:
+    with open_temporary_folder("iron-proxy-testing-") as name:
         folder = Path(name)
         whole, ca_file = completed(mapping, folder)
         if ca_file is not None:
