@@ -74,6 +74,18 @@ def test_there_is_a_rule_for_the_codes_for_which_a_denial_suggests_one(page: Pag
     assert len(set(suggested)) == 3                # none, one for everybody, and one for `ci`
 
 
+def test_a_usual_host_is_not_broken_into_lines(page: Page, proxy: WatchedProxy) -> None:
+    # A method, path and rule beside it take all the room that they can get.
+    proxy.emit(denied("telemetry.example.com:443", "/a/" + "long-name/" * 12))
+    page.press("3")
+    page.wait_for("document.querySelectorAll('#denied-rows tr').length === 1")
+
+    lines = """(() => { const range = document.createRange();
+        range.selectNodeContents(document.querySelector('#denied-rows td'));
+        return new Set([...range.getClientRects()].map((line) => Math.round(line.top))).size; })()"""
+    assert page.evaluate(lines) == 1
+
+
 def test_hosts_are_summed_up_with_a_line_of_their_own(page: Page, proxy: WatchedProxy) -> None:
     proxy.emit(*[request(host="busy.test")] * 3, denied("busy.test"))
     proxy.emit(*(request(host="idle.test", phase=phase) for phase in ("open", "close")))

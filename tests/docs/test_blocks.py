@@ -18,6 +18,7 @@ from iron_proxy.cli.arguments import read_files_and_flags
 from iron_proxy.config.loading import examine_config
 from iron_proxy.go_compat.flags import FlagSet
 from iron_proxy.runtime.assemble import build_pipeline
+from iron_proxy.selftest.place import Outside
 
 BLOCKS = [(page, language, body) for page in markdown_files() for language, body in blocks(text_of(page))]
 COMMANDS = [(page, words) for page, language, body in BLOCKS if language == "" for words in commands(body)]
@@ -101,6 +102,14 @@ def test_a_command_of_ours_is_understood(page: str, arguments: list[str]) -> Non
     assert not isinstance(read, int), f"{page}: iron-proxy {' '.join(arguments)}"
     least, most = WORDS.get(name, (0, 0))
     assert least <= len(read[0]) <= most
+
+
+def test_a_selftest_that_is_shown_does_not_allow_what_it_takes_for_denied() -> None:
+    runs = [words for _, words in COMMANDS if "selftest" in words[2:] and "-against" not in words]
+    allowed = {words[at + 1] for words in runs for at, word in enumerate(words) if word.lstrip("-") == "allow"}
+
+    assert allowed
+    assert Outside().page.host not in allowed
 
 
 def test_every_other_program_has_a_test_or_a_reason() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from iron_proxy.cli.arguments import UsageError, read_flags
 from iron_proxy.cli.interruption import Interruption
 from iron_proxy.cli.main import FAILURE, OK, USAGE
+from iron_proxy.cli.waiting import tell_who_waits
 from iron_proxy.errors import ConfigError, IronProxyError
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
 
@@ -63,6 +64,7 @@ def _find(flags: ParsedFlags, interruption: Interruption) -> "Findings":
     # Heavy from here on: cryptography, dnspython, rich.
     from iron_proxy.config.loading import load_config
     from iron_proxy.doctor.checks import check_configuration
+    from iron_proxy.doctor.child import TIME_LIMIT
     from iron_proxy.doctor.examination import examine
     from iron_proxy.doctor.report import Findings
 
@@ -70,6 +72,8 @@ def _find(flags: ParsedFlags, interruption: Interruption) -> "Findings":
     checks = check_configuration(config) if config is not None else []
     # With a CA that no proxy could use, there is nothing to start; the check says what is wrong with it.
     usable = all(check.passed or check.name != "CA" for check in checks) and not _needs_no_ca(config)
+    if usable:
+        tell_who_waits(f"starting each client that is here, which takes seconds and at most {TIME_LIMIT:.0f} each time")
     clients = examine(_order(flags, config, only), interruption.checkpoint) if usable else []
     return Findings(checks, clients, bool(only))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from iron_proxy.cli.arguments import UsageError, read_flags
 from iron_proxy.cli.interruption import Interruption
 from iron_proxy.cli.main import FAILURE, OK, USAGE
+from iron_proxy.cli.waiting import tell_who_waits
 from iron_proxy.errors import ConfigError, IronProxyError
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
 
@@ -90,6 +91,8 @@ def _check_together(flags: ParsedFlags) -> None:
 def _test(flags: ParsedFlags, cases: "tuple[Case, ...]", interruption: Interruption) -> int:
     from iron_proxy.selftest.session import run_selftest
 
+    seconds = flags.integer("timeout")
+    tell_who_waits(f"trying {len(cases)} cases; an answer that does not come is waited for {seconds} s")
     findings = run_selftest(_place(flags, os.environ), cases, interruption.checkpoint)
     _show(findings, flags)
     return _status(findings, is_strict=flags.boolean("strict"))

@@ -61,7 +61,7 @@ def _case_as_json(finding: Finding) -> dict[str, Any]:
 def _introduction(findings: Findings) -> Text:
     place = findings.place
     way = f"by the proxy {place.proxy}" if place.proxy is not None else "no proxy is named here"
-    denied = ", ".join(map(str, place.denied)) or "public hosts (no -against)"
+    denied = ", ".join(map(str, place.denied)) or f"{place.outside.page.host} and public addresses (no -against)"
     lines = [f"Way out: {way}.", f"Denied: {denied}."]
     if place.canary is not None:
         lines.append(f"Allowed: {place.allowed}; the canary there answers.")

@@ -1,6 +1,7 @@
 """The flags of `iron-proxy doctor`, what they ask for, and the exit status."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,18 @@ def test_the_status_says_whether_all_work(
     assert run(["-json"]) == status
 
     assert json.loads(capsys.readouterr().out)["ok"] is (status == 0)
+
+
+def test_who_waits_at_a_terminal_is_told_for_what(
+    examined: Examination, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    assert run(["-json"]) == 0
+
+    assert capsys.readouterr().err == (
+        "starting each client that is here, which takes seconds and at most 20 each time\n"
+    )
 
 
 def test_without_flags_both_ways_are_tried_with_a_ca_of_this_time(

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,6 +68,16 @@ def test_json_is_the_only_thing_printed(played: Played, capsys: pytest.CaptureFi
     out, err = capsys.readouterr()
     assert json.loads(out)["ok"] is True
     assert err == ""
+
+
+def test_who_waits_at_a_terminal_is_told_for_what(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    assert run(["-only", "direct-tcp,trace", "-timeout", "5", "-json"]) == 0
+
+    assert capsys.readouterr().err == "trying 2 cases; an answer that does not come is waited for 5 s\n"
 
 
 def test_flags_make_the_place(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_without_an_allowed_canary_the_limits_are_told() -> None:
     text = shown(replace(FINDINGS, place=Place(PLACE.run)))
 
     assert "no proxy is named here" in text
-    assert "Denied: public hosts (no -against)." in text
+    assert "Denied: example.com and public addresses (no -against)." in text
     assert "nothing proves that there is a network here at all" in text
 
 
