@@ -16,6 +16,7 @@ from typing import Any, Final
 from iron_proxy.testing.allowed_egress import AllowedEgress
 from iron_proxy.testing.direct_egress import DirectWatch
 from iron_proxy.testing.egress_seen import MARK_DOMAIN, Seen, seen_directly, seen_in_records
+from iron_proxy.testing.imported_clients import trust_in_imported_clients
 from iron_proxy.testing.running import Proxy, Record, running
 
 # What the proxy needs of the environment to reach the internet at all.
@@ -46,6 +47,8 @@ class EgressGuard:
         variables = proxy.environment()
         self._before = {name: os.environ.get(name) for name in variables}
         os.environ.update(variables)
+        if proxy.ca_file is not None:
+            trust_in_imported_clients(proxy.ca_file)
         if self._observes:
             self._watch = DirectWatch(lambda host, port: True, lambda host: True)
         else:
