@@ -112,6 +112,21 @@ def test_a_selftest_that_is_shown_does_not_allow_what_it_takes_for_denied() -> N
     assert Outside().page.host not in allowed
 
 
+def test_what_the_readme_sends_holds_the_token_that_its_configuration_requires() -> None:
+    ((configuration, page),) = [
+        (YAML(typ="safe").load(body), page)
+        for page, language, body in BLOCKS
+        if (page, language) == ("README.md", "yaml")
+    ]
+    (secret,) = configuration["transforms"][1]["config"]["secrets"]
+    host = secret["hosts"][0]["name"]
+    requests = [words for name, words in COMMANDS if name == page and any(f"https://{host}/" in word for word in words)]
+
+    assert secret["require"]
+    assert len(requests) == 3
+    assert [words for words in requests if not any(secret["proxy_value"] in word for word in words)] == []
+
+
 def test_every_other_program_has_a_test_or_a_reason() -> None:
     started = {PurePosixPath(words[0]).name for _, words in COMMANDS} - {OURS, *HELD_BY_TESTS}
 
