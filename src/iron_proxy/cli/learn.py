@@ -254,11 +254,13 @@ def _write(text: str, out: str) -> None:
 def _summarize(result: _Result, out: str) -> None:
     from iron_proxy.audit_reading.terminal_text import escaped
     from iron_proxy.learning.comparison import comparison_sentences
+    from iron_proxy.learning.rule_text import counted
 
     rules, comparison = result.learned.rules, result.comparison
     paths = sum(len(rule.patterns) for rule in rules)
     place = "" if out == "-" else f", written to {escaped(out)}"
-    print(f"{result.observations.requests} requests: {len(rules)} rules with {paths} paths{place}", file=sys.stderr)
+    told = f"{counted(len(rules), 'rule')} with {counted(paths, 'path')}{place}"
+    print(f"{counted(result.observations.requests, 'request')}: {told}", file=sys.stderr)
     if comparison is not None:
         for line in comparison_sentences(comparison, result.source):
             print(line, file=sys.stderr)

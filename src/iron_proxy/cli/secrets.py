@@ -162,10 +162,11 @@ def _print_table(rows: list[Row], is_plain: bool) -> None:
     console.print(_table(rows))
     missing = sum(not row.available for row in rows)
     doubtful = sum(row.available and bool(row.notes) for row in rows)
+    number = "1 secret" if len(rows) == 1 else f"{len(rows)} secrets"
     if missing or doubtful:
-        console.print(f"{len(rows)} secrets: {missing} cannot be had, {doubtful} with a note.")
+        console.print(f"{number}: {missing} cannot be had, {doubtful} with a note.")
     else:
-        console.print(f"{len(rows)} secrets, all there.")
+        console.print(f"{number}, all there.")
 
 
 def _table(rows: list[Row]) -> "Table":

@@ -52,6 +52,14 @@ def test_what_is_written_loads_and_check_finds_nothing(
     assert check.run(["-strict", "-no-files", "-config", out]) == 0
 
 
+def test_one_request_is_told_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "one.jsonl").write_bytes(audit_line(host="a.test", path="/x"))
+
+    assert learn.run([str(tmp_path / "one.jsonl")]) == 0
+
+    assert capsys.readouterr().err == "1 request: 1 rule with 1 path\n"
+
+
 def test_beside_a_configuration_it_tells_the_difference(
     audit: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,6 +88,16 @@ def test_each_is_told_with_its_place_its_source_and_its_length(
     assert "canary" not in out
 
 
+def test_one_secret_is_told_as_one(configuration: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = Path(configuration).read_text()
+    # Without the clients, and without the second transform.
+    text = text.partition("clients:")[0] + text[text.index("transforms:") : text.rindex("  - name: secrets")]
+    Path(configuration).write_text(text)
+
+    assert check(configuration) == 0
+    assert "1 secret, all there." in capsys.readouterr().out
+
+
 def test_one_that_cannot_be_had_is_1_and_told_why(
     configuration: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
