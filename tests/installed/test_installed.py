@@ -1,5 +1,6 @@
 """The wheel, the sdist and the single file do, where they are installed, what the tests see them do here."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from tests.installed.installations import (
     PYTHONS,
     Installation,
     artefact,
+    clean_environment,
     in_environment,
+    interpreter,
     pip,
     single_file,
 )
@@ -102,6 +105,30 @@ def test_the_extra_for_opentelemetry_is_asked_for_and_then_exports(
             proxy.kill()
 
     assert len(collector.records()) == 1
+
+
+TOO_OLD = "3.10"
+
+
+def test_pip_on_a_python_that_is_too_old_says_which_is_needed(tmp_path: Path) -> None:
+    subprocess.run([interpreter(TOO_OLD), "-m", "venv", tmp_path], check=True, env=clean_environment())
+
+    done = subprocess.run(
+        [tmp_path / "bin" / "pip", "install", "--no-deps", "--disable-pip-version-check", artefact("*.whl")],
+        env=clean_environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert f"'iron-proxy' requires a different Python: {TOO_OLD}" in done.stderr
+    assert "not in '>=3.11'" in done.stderr
+    assert not (tmp_path / "bin" / "iron-proxy").exists()
+
+
+def test_the_single_file_on_a_python_that_is_too_old_says_which_are_needed(tmp_path: Path) -> None:
+    ended = single_file(tmp_path, TOO_OLD).run("version", folder=tmp_path)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Version matches CPython==3.11.*" in ended.stderr
 
 
 def started(
