@@ -5,6 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # More arguments for pytest and for the benchmark: make test ARGS='-k tunnel', ARGS='-n 0 --pdb'
 ARGS ?=
+# A test that hangs ends its worker after this many seconds, with a trace of where, and counts as failed: the longest
+# take a minute and a half.
+HANGS := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 # How long `make soak` goes on (90s, 30m, 8h), and how long `make fuzz` feeds each target; and which one (all of them).
 soak: TIME ?= 30m
 fuzz: TIME ?= 1m
@@ -32,7 +35,7 @@ demo: venv  ## see the proxy at work: nothing to configure, no internet needed
 
 test: venv  ## run all tests
 	@scripts/install-tools $(TEST_TOOLS)
-	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile $(HANGS) $(ARGS)
 
 scale: venv  ## thousands of connections, streams, WebSockets and tunnels, and proxies behind a balancer: with figures
 	@scripts/install-tools $(TEST_TOOLS)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -23,6 +24,13 @@ from iron_proxy.runtime.process_log import log, start_logging
 # tries the same examples, so that none fails for a change it has nothing to do with; SEARCH=1 looks for new ones.
 settings.register_profile("iron-proxy", deadline=None, derandomize="SEARCH" not in os.environ)
 settings.load_profile("iron-proxy")
+
+
+def pytest_configure() -> None:
+    """`nohup make test &` starts it with these ignored, and whatever the tests start would inherit that."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
