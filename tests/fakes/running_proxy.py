@@ -1,9 +1,10 @@
 """
 The real process, `python -m iron_proxy -config FILE`, with what must hold after every test (the oracles).
 
-    O1  no real secret in stderr or in what clients got        O4  no connection or lookup for a forbidden origin
-    O2  the process lives and /healthz says OK                    O6  SIGTERM ends it within ten seconds, status 0
-    O3  every line of stderr is one JSON object, and there is one `request` record per request that was started
+    O1  no real secret in stderr or in what clients got           O4  no connection or lookup for a forbidden origin
+    O2  the process lives and /healthz says OK                    O5  no connection, descriptor, thread, memory is left
+    O3  every line of stderr is one JSON object, and              O6  SIGTERM ends it within ten seconds, status 0
+        there is one `request` record per request that was started
 
 Fixtures `running` and `proxy` (tests/conftest.py) start it and check the oracles. Nothing sleeps: a thread collects
 stderr, and waiting is waiting for a line.
@@ -25,6 +26,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from tests.fakes.internet import FORBIDDEN_NAMES, Internet
+from tests.fakes.leftovers import Leftovers
 from tests.fakes.wire_client import (
     Answer,
     Session,
@@ -103,6 +105,7 @@ class RunningProxy:
             for line in self.parsed()
             if line["msg"].removesuffix(" (sni-only)").endswith("starting") and "addr" in line
         }
+        self.leftovers = Leftovers(self.process.pid, self._may_keep)
         self._mark()
         return self
 
@@ -287,6 +290,7 @@ class RunningProxy:
         self._accepted_before = [recorder.accepted for recorder in self.internet.off_limits]
         self._queries_before = len(self.internet.dns.queries)
         self._requests_before = {id(each): len(each.requests) for each in self.internet.recorders}
+        self.leftovers.begin()
 
     def begin_test(self) -> None:
         """From here on the oracles look."""
@@ -305,7 +309,7 @@ class RunningProxy:
         return recorder.wait_for(path, self._requests_before[id(recorder)])
 
     def check_oracles(self) -> None:
-        """O1 to O4; closes the test's sessions."""
+        """O1 to O5; closes the test's sessions."""
         received = b"".join(bytes(session.received) for session in self.sessions)
         for session in self.sessions:
             session.close()
@@ -324,6 +328,13 @@ class RunningProxy:
         assert [recorder.accepted for recorder in self.internet.off_limits] == self._accepted_before
         asked = {query.name for query in self.internet.dns.queries[self._queries_before :]}
         assert not [name for name in asked if any(word in name for word in FORBIDDEN_NAMES)]
+        self.leftovers.check()
+
+    def _may_keep(self, upstreams: int) -> int:
+        """Idle connections of the pool; beyond them one of HTTP/2 per host, which its requests share."""
+        page = self.get_page("/metrics")[1].decode()
+        idle = int(float(page.partition("\niron_proxy_upstream_idle_connections ")[2].split()[0]))
+        return idle if upstreams <= idle else idle + len({record["host"] for record in self.records()})
 
 
 def request(path: str, host: str, *, method: str = "GET", headers: str = "", body: bytes = b"") -> bytes:
