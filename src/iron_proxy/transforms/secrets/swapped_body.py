@@ -162,7 +162,8 @@ class _Swaps:
         unfit: Unfit,
     ) -> None:
         self._scanner = scanner
-        self._request = request
+        # Not the request: it has the body, which has this, and its megabytes would wait for a collector of cycles.
+        self._headers, self._scheme, self._target = request.headers, request.scheme, request.target
         self._is_compressed = bool(findings.codings)
         self._secrets = dict(secrets)
         self._keeps_length = keeps_length
@@ -224,7 +225,7 @@ class _Swaps:
 
     def check_digests(self, trailers: list[Pair]) -> None:
         """Raise TransformError where a field, before or behind the body, vouches for what was changed."""
-        field = vouching_field([*self._request.headers.fields, *trailers]) if self._has_swapped else ""
+        field = vouching_field([*self._headers.fields, *trailers]) if self._has_swapped else ""
         if field:
             raise TransformError(f"the body holds a proxy token and the header {field} vouches for it")
 
@@ -235,7 +236,7 @@ class _Swaps:
         self._known[token, way] = (entry, secret, written(secret, self.spelling))
 
     def _check_may_go(self, entry: Entry) -> None:
-        if not entry.allow_plaintext and not may_go_in_clear(self._request.scheme, self._request.target):
+        if not entry.allow_plaintext and not may_go_in_clear(self._scheme, self._target):
             raise TransformError(f'secret "{entry.name}" would go over plain HTTP')
 
 

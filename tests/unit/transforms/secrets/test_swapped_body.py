@@ -1,7 +1,9 @@
 """Bodies whose tokens are swapped on their way: over the limit, or of unknown length and still arriving."""
 
+import gc
 import gzip
 import hashlib
+import weakref
 import zlib
 from base64 import b64encode
 
@@ -66,6 +68,20 @@ async def test_a_token_in_the_beginning_lets_the_whole_body_be_swapped_and_its_l
 
     assert await forwarded(exchange) == (REAL_BYTES + LONG + REAL_BYTES + LONG, None)
     assert exchange.notes == {**swapped("body"), "body_truncated": True}
+
+
+async def test_a_body_that_was_swapped_does_not_wait_for_the_collector() -> None:
+    exchange = sized(TOKEN, LONG, TOKEN, LONG)
+    gc.disable()
+    try:
+        await send(replacing("match_body: true", limit=50), exchange)
+        await forwarded(exchange)
+        gone = weakref.ref(exchange.request.body._source)
+        del exchange
+
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_secret_as_long_as_its_token_keeps_the_length() -> None:
