@@ -38,6 +38,12 @@ def test_the_navigation_has_every_page_once() -> None:
     assert [page for page, count in listed.items() if count > 1] == []
 
 
+def test_the_table_of_pages_has_every_page() -> None:
+    listed = {link.partition("#")[0] for link in links(text_of("docs/README.md"))}
+
+    assert {page for page in PAGES if not page.startswith("adr/")} - listed == {"README.md"}
+
+
 @pytest.mark.parametrize("page", ON_SITE)
 def test_a_link_of_a_page_leads_somewhere_on_the_site(page: str) -> None:
     there = {*(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*") if path.is_file())}
