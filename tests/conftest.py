@@ -145,31 +145,46 @@ class Running(Protocol):
     ) -> RunningProxy: ...
 
 
-@pytest.fixture
-def running(
-    processes: Processes, internet: Internet, proxy_ca: ProxyCA, request: pytest.FixtureRequest
-) -> Iterator[Running]:
-    """Start, or find again, a proxy with a configuration; its oracles are checked when the test ends."""
-    used: list[RunningProxy] = []
+class Started:
+    """The `Running` of one test, and what it has used."""
 
-    def start(
-        configuration: Configuration | None = None, *, env: Mapping[str, str] | None = None, **changes: Any
+    def __init__(self, processes: Processes, internet: Internet, ca: ProxyCA) -> None:
+        self._processes, self._internet, self._ca = processes, internet, ca
+        self._used: list[RunningProxy] = []
+
+    def __call__(
+        self, configuration: Configuration | None = None, *, env: Mapping[str, str] | None = None, **changes: Any
     ) -> RunningProxy:
         if configuration is None:
-            configuration = base_config(internet, proxy_ca, **changes)
-        proxy = processes.get(configuration, env or {})
-        if proxy not in used:
-            used.append(proxy)
+            configuration = base_config(self._internet, self._ca, **changes)
+        proxy = self._processes.get(configuration, env or {})
+        if proxy not in self._used:
+            self._used.append(proxy)
             proxy.begin_test()
         return proxy
 
-    yield start
-    for proxy in used:
-        try:
-            proxy.check_oracles()
-        except BaseException:
-            processes.forget(proxy)
-            raise
+    def check(self) -> None:
+        """The oracles of every proxy that was used. One that fails them is no longer fit for another test."""
+        for proxy in self._used:
+            try:
+                proxy.check_oracles()
+            except BaseException:
+                self._processes.forget(proxy)
+                raise
+
+    def begin_again(self) -> None:
+        """For a test that runs several times in one: each of them is held to the oracles."""
+        self.check()
+        for proxy in self._used:
+            proxy.begin_test()
+
+
+@pytest.fixture
+def running(processes: Processes, internet: Internet, proxy_ca: ProxyCA) -> Iterator[Running]:
+    """Start, or find again, a proxy with a configuration; its oracles are checked when the test ends."""
+    started = Started(processes, internet, proxy_ca)
+    yield started
+    started.check()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ def check_refused(
     proxy: RunningProxy,
     way: Way,
     raw: bytes,
-    split: Split = Split.WHOLE,
+    split: Split | None = None,
     *,
     statuses: Iterable[int] = (400, 421),
     host: str = "ok.test",
@@ -30,7 +30,7 @@ def check_refused(
     assert record["reason"] == answer.body.decode().rstrip("\n")
 
 
-def check_never_complete(proxy: RunningProxy, way: Way, raw: bytes, split: Split = Split.WHOLE) -> None:
+def check_never_complete(proxy: RunningProxy, way: Way, raw: bytes, split: Split | None = None) -> None:
     """A body that is malformed on its way: the client is refused or cut off, and no origin takes it for whole."""
     with proxy.open(way, "ok.test") as session:
         proxy.started += 1

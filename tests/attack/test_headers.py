@@ -7,6 +7,7 @@ from tests.fakes.wire_client import ALL_WAYS, TLS_WAYS, Way, way_id
 INJECTED = f"Bearer {SECRETS['SEC_INJ']}".encode()
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
 @pytest.mark.parametrize("value", ["Authorization", "close, authorization", "AUTHORIZATION"])
 def test_hdr_01_a_client_cannot_have_the_injected_field_removed(proxy: RunningProxy, way: Way, value: str) -> None:
@@ -15,6 +16,7 @@ def test_hdr_01_a_client_cannot_have_the_injected_field_removed(proxy: RunningPr
     assert proxy.arrived()[-1].get_all(b"authorization") == [INJECTED]
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_hdr_04_hop_by_hop_fields_end_here(proxy: RunningProxy, way: Way) -> None:
     headers = (
@@ -30,6 +32,7 @@ def test_hdr_04_hop_by_hop_fields_end_here(proxy: RunningProxy, way: Way) -> Non
     assert seen.get_all(b"te") == [b"trailers"]
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
 def test_hdr_05_the_injected_field_is_the_only_one_of_its_name(proxy: RunningProxy, way: Way) -> None:
     proxy.ask(way, host="inject.test", headers="Authorization: a\r\nauthorization: b\r\nAUTHORIZATION: c\r\n")
@@ -37,6 +40,7 @@ def test_hdr_05_the_injected_field_is_the_only_one_of_its_name(proxy: RunningPro
     assert proxy.arrived()[-1].get_all(b"authorization") == [INJECTED]
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_hdr_10_no_field_is_invented(proxy: RunningProxy, way: Way) -> None:
     proxy.ask(way, headers="x-lower: 1\r\nX-Upper: 2\r\nx-lower: 3\r\n")

@@ -101,11 +101,13 @@ def test_an_ambiguous_request_is_refused_and_nothing_behind_it_is_read(
         check_refused(proxy, way, raw, split, statuses=(400, 417, 421, 501, 505))
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", PLAIN_WAYS, ids=way_id)
 def test_h1_20_an_https_target_never_becomes_a_request_in_clear(proxy: RunningProxy, way: Way) -> None:
     check_refused(proxy, way, b"GET https://ok.test/ HTTP/1.1\r\nHost: ok.test\r\n\r\n")
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_h1_20_a_path_that_begins_with_two_slashes_is_a_path(proxy: RunningProxy, way: Way) -> None:
     answer = proxy.ask(way, "//other.test/")
@@ -184,14 +186,15 @@ def test_h1_17_one_empty_line_before_a_request_is_tolerated(proxy: RunningProxy,
         assert proxy.exchange(way, raw, split=split).status == 200
 
 
-@pytest.mark.parametrize("split", SPLITS)
-def test_h1_22_the_body_of_a_refused_request_is_not_the_next_request(proxy: RunningProxy, split: Split) -> None:
-    inner = request("/smug", proxy.authority(Way.HTTP, "ok.test")).ljust(90)
-    raw = request("/", "other.test", method="POST", body=inner)
+@pytest.mark.every_split
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+def test_h1_22_the_body_of_a_refused_request_is_not_the_next_request(proxy: RunningProxy, way: Way) -> None:
+    host = proxy.authority(way, "rules.test")
+    raw = request("/admin", host, method="POST", body=request("/v1/smug", host).ljust(90))
 
-    with proxy.open(Way.HTTP, "ok.test") as session:
+    with proxy.open(way, "rules.test") as session:
         proxy.started += 1
-        session.send(raw, split)
+        session.send(raw)
         session.end()
         answer = session.read_answer("POST")
         rest = session.read_to_end()
@@ -200,6 +203,7 @@ def test_h1_22_the_body_of_a_refused_request_is_not_the_next_request(proxy: Runn
     assert proxy.arrived() == []
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_h1_29_a_denied_client_that_waits_gets_no_100(proxy: RunningProxy, way: Way) -> None:
     raw = request(
@@ -211,6 +215,7 @@ def test_h1_29_a_denied_client_that_waits_gets_no_100(proxy: RunningProxy, way: 
     assert (answer.status, answer.informational) == (403, [])
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_h1_29_an_allowed_client_that_waits_gets_its_100(proxy: RunningProxy, way: Way) -> None:
     host = proxy.authority(way, "ok.test")
@@ -225,6 +230,7 @@ def test_h1_29_an_allowed_client_that_waits_gets_its_100(proxy: RunningProxy, wa
     assert answer.body.startswith(b"5 ")
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_h1_29_the_body_of_a_get_is_delivered(proxy: RunningProxy, way: Way) -> None:
     proxy.ask(way, body=b"hello")
@@ -232,6 +238,7 @@ def test_h1_29_the_body_of_a_get_is_delivered(proxy: RunningProxy, way: Way) -> 
     assert [seen.body for seen in proxy.arrived()] == [b"hello"]
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_h1_29_an_http_1_0_client_gets_no_chunks(proxy: RunningProxy, way: Way) -> None:
     host = proxy.authority(way, "ok.test")
@@ -244,9 +251,11 @@ def test_h1_29_an_http_1_0_client_gets_no_chunks(proxy: RunningProxy, way: Way) 
     assert body == b"x" * 70_000
 
 
-def test_h1_29_an_http_1_0_client_may_keep_its_connection(proxy: RunningProxy) -> None:
-    host = proxy.authority(Way.HTTP, "ok.test")
-    with proxy.open(Way.HTTP, "ok.test") as session:
+@pytest.mark.every_split
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+def test_h1_29_an_http_1_0_client_may_keep_its_connection(proxy: RunningProxy, way: Way) -> None:
+    host = proxy.authority(way, "ok.test")
+    with proxy.open(way, "ok.test") as session:
         for _ in range(2):
             proxy.started += 1
             session.send(f"GET / HTTP/1.0\r\nHost: {host}\r\nConnection: keep-alive\r\n\r\n".encode())
@@ -254,10 +263,13 @@ def test_h1_29_an_http_1_0_client_may_keep_its_connection(proxy: RunningProxy) -
             assert (answer.status, answer.get(b"connection")) == (200, b"keep-alive")
 
 
-def test_a_head_that_is_too_large_is_refused(proxy: RunningProxy) -> None:
-    check_refused(proxy, Way.HTTP, get("X: " + "a" * 70_000), statuses=(431,))
+@pytest.mark.every_split
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+def test_a_head_that_is_too_large_is_refused(proxy: RunningProxy, way: Way) -> None:
+    check_refused(proxy, way, get("X: " + "a" * 70_000), statuses=(431,))
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_connect_is_a_request_for_the_tunnel_listener_only(proxy: RunningProxy, way: Way) -> None:
     host = proxy.authority(way, "ok.test")

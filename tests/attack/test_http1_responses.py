@@ -16,6 +16,7 @@ def answer_with(internet: Internet, content: bytes, then: Then = Then.CLOSE) -> 
     return "/raw/case"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize("then", [Then.CLOSE, Then.RESET], ids=["FIN", "RST"])
 @pytest.mark.parametrize(
@@ -53,6 +54,7 @@ AMBIGUOUS: dict[str, bytes] = {
 }
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize("content", [pytest.param(content, id=name) for name, content in AMBIGUOUS.items()])
 def test_h1_25_an_ambiguous_answer_is_a_502(proxy: RunningProxy, internet: Internet, way: Way, content: bytes) -> None:
@@ -62,6 +64,7 @@ def test_h1_25_an_ambiguous_answer_is_a_502(proxy: RunningProxy, internet: Inter
     assert proxy.last_record()["action"] == "error"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_h1_27_surplus_bytes_are_never_the_next_answer(proxy: RunningProxy, internet: Internet, way: Way) -> None:
     evil = OK + b"Content-Length: 4\r\n\r\nEVIL"
@@ -73,6 +76,7 @@ def test_h1_27_surplus_bytes_are_never_the_next_answer(proxy: RunningProxy, inte
     assert (first.body, second.body) == (b"ok", b"ok\n")
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_hdr_08_fields_of_an_answer_arrive_as_they_were_sent(proxy: RunningProxy, internet: Internet, way: Way) -> None:
     fields = [(b"Set-Cookie", b"c%d=%d; Path=/" % (number, number)) for number in range(300)]
@@ -84,6 +88,7 @@ def test_hdr_08_fields_of_an_answer_arrive_as_they_were_sent(proxy: RunningProxy
     assert [pair for pair in answer.headers if pair[0].lower() != b"content-length"] == fields
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_hop_by_hop_fields_of_an_answer_end_here(proxy: RunningProxy, internet: Internet, way: Way) -> None:
     lines = (

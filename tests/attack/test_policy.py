@@ -5,9 +5,10 @@ from tests.attack.refusals import check_refused
 from tests.conftest import Running
 from tests.fakes.configurations import allowlist, replacement, secrets_of
 from tests.fakes.running_proxy import RunningProxy
-from tests.fakes.wire_client import ALL_WAYS, TLS_WAYS, Split, Way, way_id
+from tests.fakes.wire_client import ALL_WAYS, Split, Way, way_id
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_pol_01_a_host_that_no_rule_names_is_refused(proxy: RunningProxy, way: Way) -> None:
     answer = proxy.ask(way, host="other.test")
@@ -17,13 +18,16 @@ def test_pol_01_a_host_that_no_rule_names_is_refused(proxy: RunningProxy, way: W
     assert (record["level"], record["action"], record["rejected_by"]) == ("WARN", "reject", "allowlist")
 
 
-def test_pol_01_the_refusal_is_an_empty_text(proxy: RunningProxy) -> None:
-    answer = proxy.ask(Way.HTTP, host="other.test")
+@pytest.mark.every_split(http2=True)
+@pytest.mark.parametrize("way", [Way.HTTP, Way.HTTPS], ids=way_id)
+def test_pol_01_the_refusal_is_an_empty_text(proxy: RunningProxy, way: Way) -> None:
+    answer = proxy.ask(way, host="other.test")
 
     assert answer.get(b"content-type") == b"text/plain"
     assert (answer.body, answer.get(b"content-length")) == (b"", b"0")
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize(
     ("host", "status"),
@@ -43,7 +47,8 @@ def test_pol_02_a_wildcard_matches_whole_labels(proxy: RunningProxy, way: Way, h
     assert answer.status == status
 
 
-@pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
+@pytest.mark.every_split(http2=True)
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_pol_03_require_binds_whatever_the_case_of_the_host(running: Running, way: Way) -> None:
     entry = replacement("SEC_REP", host="api.wild.test", require=True)
     proxy = running(transforms=[allowlist(), secrets_of(entry)])
@@ -55,6 +60,7 @@ def test_pol_03_require_binds_whatever_the_case_of_the_host(running: Running, wa
         assert proxy.last_record()["rejected_by"] == "secrets"
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize("host", ["ok.test", "api.wild.test"])
 def test_pol_05_a_trailing_dot_changes_no_decision_and_is_not_forwarded(
@@ -66,8 +72,10 @@ def test_pol_05_a_trailing_dot_changes_no_decision_and_is_not_forwarded(
     assert proxy.arrived()[-1].get_all(b"host") == [proxy.authority(way, host).encode()]
 
 
-def test_pol_05_a_trailing_dot_opens_nothing(proxy: RunningProxy) -> None:
-    assert proxy.ask(Way.HTTP, host_field=proxy.authority(Way.HTTP, "other.test.")).status == 403
+@pytest.mark.every_split(http2=True)
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+def test_pol_05_a_trailing_dot_opens_nothing(proxy: RunningProxy, way: Way) -> None:
+    assert proxy.ask(way, host="other.test", host_field=proxy.authority(way, "other.test.")).status == 403
 
 
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
@@ -110,20 +118,36 @@ def test_an_authority_that_can_be_read_in_two_ways_is_refused(proxy: RunningProx
     assert not proxy.internet.dns.names_asked() & {"api.wild.test.", "other.test"}
 
 
-@pytest.mark.parametrize("host", ["xn--pple-43d.test", "xn--a.test", "xn--" + "a" * 60 + ".test"])
-def test_pol_09_a_name_that_only_looks_like_an_allowed_one_is_refused(running: Running, host: str) -> None:
+@pytest.mark.every_split(http2=True)
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+@pytest.mark.parametrize("host", ["xn--pple-43d.test", "xn--a.test", "xn--" + "a" * 59 + ".test"])
+def test_pol_09_a_name_that_only_looks_like_an_allowed_one_is_refused(running: Running, way: Way, host: str) -> None:
     proxy = running(transforms=[allowlist(domains=["apple.test"])])
 
-    answer = proxy.ask(Way.HTTP, host_field=host)
+    answer = proxy.ask(way, host=host, host_field=host)
 
     assert answer.status in (400, 403)
     assert proxy.arrived() == []
 
 
-def test_pol_11_user_info_in_an_absolute_form_is_refused(proxy: RunningProxy) -> None:
-    check_refused(proxy, Way.HTTP, b"GET http://ok.test@other.test/ HTTP/1.1\r\nHost: ok.test\r\n\r\n")
+# A client's TLS would not send it, and to SOCKS5 it is no name at all (test_tun_11).
+@pytest.mark.every_split
+@pytest.mark.parametrize("way", [Way.HTTP, Way.CONNECT_TLS, Way.CONNECT_PLAIN], ids=way_id)
+def test_pol_09_a_name_that_is_too_long_is_refused(running: Running, way: Way) -> None:
+    proxy = running(transforms=[allowlist(domains=["apple.test"])])
+    name = "xn--" + "a" * 60 + ".test"
+
+    assert proxy.ask(way, host=name, host_field=name).status in (400, 403)
+    assert proxy.arrived() == []
 
 
+@pytest.mark.every_split
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
+def test_pol_11_user_info_in_an_absolute_form_is_refused(proxy: RunningProxy, way: Way) -> None:
+    check_refused(proxy, way, b"GET http://ok.test@other.test/ HTTP/1.1\r\nHost: ok.test\r\n\r\n")
+
+
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_pol_12_a_rule_with_ports_admits_no_other(running: Running, way: Way) -> None:
     proxy = running(transforms=[allowlist(domains=[], rules=[{"host": "ok.test", "ports": [22]}])])
@@ -135,6 +159,7 @@ def test_pol_12_a_rule_with_ports_admits_no_other(running: Running, way: Way) ->
     assert proxy.last_record()["reason"]
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", [way for way in ALL_WAYS if way is not Way.HTTPS], ids=way_id)
 def test_pol_14_an_address_in_canonical_form_matches_its_cidr(proxy: RunningProxy, way: Way) -> None:
     answer = proxy.ask(way, host="127.0.1.9")
@@ -142,6 +167,7 @@ def test_pol_14_an_address_in_canonical_form_matches_its_cidr(proxy: RunningProx
     assert answer.status == 200
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize(
     "transforms",
@@ -162,6 +188,7 @@ def test_pol_17_without_an_allowlist_everything_is_denied_and_the_start_says_so(
     assert said["level"] == "WARN"
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize("config", [{"domains": []}, {"rules": []}, {}], ids=["domains", "rules", "nothing"])
 def test_pol_18_an_empty_allowlist_denies(running: Running, way: Way, config: dict[str, object]) -> None:
@@ -170,6 +197,7 @@ def test_pol_18_an_empty_allowlist_denies(running: Running, way: Way, config: di
     assert proxy.ask(way).status == 403
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize(
     "path",
@@ -189,6 +217,7 @@ def test_pol_20_dot_segments_are_refused_in_every_spelling(proxy: RunningProxy, 
     assert proxy.last_record()["reason"] == "path contains dot segments"
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize("path", ["/v1%2Fadmin", "/%761/x", "/v1/a%2Fb", "/v1;x/y", "//v1/x"])
 def test_pol_22_escapes_open_no_path_that_its_decoded_form_does_not(proxy: RunningProxy, way: Way, path: str) -> None:
@@ -200,6 +229,7 @@ def test_pol_22_escapes_open_no_path_that_its_decoded_form_does_not(proxy: Runni
     assert all(request.path == path for request in proxy.arrived())
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_pol_22_an_escape_that_no_rule_looks_at_arrives_unchanged(proxy: RunningProxy, way: Way) -> None:
     proxy.ask(way, "/o/dir%2Ffile?a=%zz&b=%2f")
@@ -207,6 +237,7 @@ def test_pol_22_an_escape_that_no_rule_looks_at_arrives_unchanged(proxy: Running
     assert proxy.arrived()[-1].path == "/o/dir%2Ffile?a=%zz&b=%2f"
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_method_and_path_rules_bind_at_the_inner_request(proxy: RunningProxy, way: Way) -> None:
     statuses = [
@@ -217,6 +248,7 @@ def test_method_and_path_rules_bind_at_the_inner_request(proxy: RunningProxy, wa
     assert statuses == [200, 403, 403, 200]
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_pol_25_warn_mode_forwards_and_says_so(running: Running, way: Way) -> None:
     proxy = running(transforms=[allowlist(domains=["nothing.test"], warn=True)])

@@ -20,6 +20,7 @@ def annotations(proxy: RunningProxy) -> dict[str, object]:
     return dict(proxy.last_record()["request_transforms"][-1].get("annotations", {}))
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_01_an_injected_secret_takes_the_clients_own_fields_place(proxy: RunningProxy, way: Way) -> None:
     proxy.ask(way, host="inject.test", headers="Authorization: Bearer mine\r\n")
@@ -28,6 +29,7 @@ def test_sec_01_an_injected_secret_takes_the_clients_own_fields_place(proxy: Run
     assert annotations(proxy) == {"injected": [{"secret": "SEC_INJ", "locations": ["header:Authorization"]}]}
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_01_an_injected_query_parameter_goes_upstream_and_nowhere_else(proxy: RunningProxy, way: Way) -> None:
     proxy.ask(way, "/x?a=1&key=mine", host="injectq.test")
@@ -37,6 +39,7 @@ def test_sec_01_an_injected_query_parameter_goes_upstream_and_nowhere_else(proxy
     assert proxy.last_record()["path"] == "/x"
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_02_only_the_token_is_replaced(proxy: RunningProxy, way: Way) -> None:
     headers = f"X-Api-Key: a {PROXY_TOKEN} b\r\nAuthorization: token {PROXY_TOKEN}\r\n"
@@ -51,6 +54,7 @@ def test_sec_02_only_the_token_is_replaced(proxy: RunningProxy, way: Way) -> Non
     }
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_02_the_token_is_replaced_inside_basic_credentials(proxy: RunningProxy, way: Way) -> None:
     credentials = base64.b64encode(f"user:{PROXY_TOKEN}".encode()).decode()
@@ -61,6 +65,7 @@ def test_sec_02_the_token_is_replaced_inside_basic_credentials(proxy: RunningPro
     assert base64.b64decode(value.removeprefix(b"Basic ")) == f"user:{REAL}".encode()
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_sec_03_at_another_host_the_token_stays_a_token(proxy: RunningProxy, way: Way) -> None:
     proxy.ask(way, f"/{PROXY_TOKEN}?k={PROXY_TOKEN}", headers=TOKEN_HEADER, body=PROXY_TOKEN.encode())
@@ -69,6 +74,7 @@ def test_sec_03_at_another_host_the_token_stays_a_token(proxy: RunningProxy, way
     assert (seen.head + seen.body).count(PROXY_TOKEN.encode()) == 4
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize(
     "headers",
@@ -91,6 +97,7 @@ def test_sec_04_without_the_token_in_its_place_the_request_is_refused(
     assert proxy.last_record()["rejected_by"] == "secrets"
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize("value", ["REALLY-SECRET\r\nX-Evil: 1", "REALLY-SECRET\n", "REALLY-SECRET\x01"])
 def test_sec_06_a_secret_that_would_break_the_message_is_not_sent(running: Running, way: Way, value: str) -> None:
@@ -122,6 +129,7 @@ def test_sec_06_a_file_that_ends_in_a_newline_says_so(running: Running, tmp_path
     assert str(file) in proxy.last_record()["error"]
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_08_the_rest_of_the_query_keeps_its_order_and_bytes(proxy: RunningProxy, way: Way) -> None:
     proxy.ask(way, f"/x?b=2&a=%20&key={PROXY_TOKEN}&c&b=1&d=%zz", host="swap.test")
@@ -129,6 +137,7 @@ def test_sec_08_the_rest_of_the_query_keeps_its_order_and_bytes(proxy: RunningPr
     assert proxy.arrived()[-1].path == f"/x?b=2&a=%20&key={REAL}&c&b=1&d=%zz"
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_10_a_secret_in_the_path_stays_within_its_segment(running: Running, way: Way) -> None:
     proxy = running(env={"SEC_REP": "REALa/b?c#d%e .."})
@@ -140,12 +149,14 @@ def test_sec_10_a_secret_in_the_path_stays_within_its_segment(running: Running, 
     assert proxy.last_record()["path"] == f"/bot{PROXY_TOKEN}/send"
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_trace_is_refused_where_a_secret_would_be_sent_back(proxy: RunningProxy, way: Way) -> None:
     assert proxy.ask(way, host="inject.test", method="TRACE").status == 405
     assert proxy.arrived() == []
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", PLAIN_WAYS, ids=way_id)
 @pytest.mark.parametrize("host", ["inject.test", "injectq.test", "swap.test"])
 def test_sec_27_a_secret_is_not_sent_in_clear(proxy: RunningProxy, way: Way, host: str) -> None:
@@ -155,6 +166,7 @@ def test_sec_27_a_secret_is_not_sent_in_clear(proxy: RunningProxy, way: Way, hos
     assert annotations(proxy)["reject_reason"] == "plaintext"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", PLAIN_WAYS, ids=way_id)
 def test_sec_27_the_operator_may_allow_it(running: Running, way: Way) -> None:
     entry = {**replacement("SEC_REP"), "allow_plaintext": True}
@@ -166,6 +178,7 @@ def test_sec_27_the_operator_may_allow_it(running: Running, way: Way) -> None:
     assert proxy.arrived()[-1].get_all(b"x-api-key") == [REAL.encode()]
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", PLAIN_WAYS, ids=way_id)
 def test_sec_27_a_private_address_may_have_it_in_clear(running: Running, way: Way) -> None:
     proxy = running(transforms=[allowlist(), secrets_of(replacement("SEC_REP", host="127.0.1.9"))])
@@ -175,6 +188,7 @@ def test_sec_27_a_private_address_may_have_it_in_clear(running: Running, way: Wa
     assert proxy.arrived()[-1].get_all(b"x-api-key") == [REAL.encode()]
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize("require", [True, False], ids=["required", "not required"])
 @pytest.mark.parametrize(
@@ -197,6 +211,7 @@ def test_sec_29_a_secret_that_cannot_be_had(running: Running, way: Way, require:
         assert annotations(proxy) == {"secret_unavailable": [source.get("var") or source["path"]]}
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_30_the_longest_token_wins_and_a_value_is_not_searched_again(running: Running, way: Way) -> None:
     entries = (replacement("SEC_A", "tok-1", headers=()), replacement("SEC_B", "tok-12", headers=()))
@@ -211,6 +226,7 @@ def test_sec_30_the_longest_token_wins_and_a_value_is_not_searched_again(running
     assert (seen.get_all(b"x-api-key"), seen.get_all(b"x-other")) == ([b"REAL-B-tok-1-"], [b"REAL-A-tok-12-"])
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
 @pytest.mark.parametrize("host", ["injectq.test:abc", "injectq.test:99999", "injectq.test%"])
 def test_sec_31_an_error_holds_no_injected_query(proxy: RunningProxy, way: Way, host: str) -> None:
@@ -220,6 +236,7 @@ def test_sec_31_an_error_holds_no_injected_query(proxy: RunningProxy, way: Way, 
     # O1, after the test, looks for the secret in the records.
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_31_an_upstream_that_cannot_be_reached_tells_no_secret(running: Running, way: Way) -> None:
     entry = {
@@ -235,6 +252,8 @@ def test_sec_31_an_upstream_that_cannot_be_reached_tells_no_secret(running: Runn
     assert proxy.last_record()["error"] == "lookup nx.test: no such host"
 
 
+@pytest.mark.every_split(http2=True)
+@encrypted
 @pytest.mark.parametrize(
     ("formatter", "value"),
     [
@@ -244,7 +263,9 @@ def test_sec_31_an_upstream_that_cannot_be_reached_tells_no_secret(running: Runn
         ("%s {0.__globals__}", b"%s {0.__globals__}"),
     ],
 )
-def test_sec_35_a_formatter_is_a_template_of_three_forms(running: Running, formatter: str, value: bytes) -> None:
+def test_sec_35_a_formatter_is_a_template_of_three_forms(
+    running: Running, way: Way, formatter: str, value: bytes
+) -> None:
     entry = {
         "source": {"type": "env", "var": "SEC_INJ"},
         "inject": {"header": "X-Key", "formatter": formatter},
@@ -252,7 +273,7 @@ def test_sec_35_a_formatter_is_a_template_of_three_forms(running: Running, forma
     }
     proxy = running(transforms=[allowlist(), secrets_of(entry)])
 
-    proxy.ask(Way.HTTPS, host="inject.test")
+    proxy.ask(way, host="inject.test")
 
     assert proxy.arrived()[-1].get_all(b"x-key") == [value]
 

@@ -44,6 +44,7 @@ def asked(proxy: RunningProxy, way: Way, headers: str = "", **more: Any) -> Answ
     return proxy.ask(way, "/raw/echo", host="swap.test", headers=TOKEN_HEADER + headers, **more)
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_24_an_echo_shows_the_placeholder(proxy: RunningProxy, way: Way) -> None:
     answer = proxy.ask(way, "/echo", host="inject.test", headers="Authorization: Bearer mine\r\n")
@@ -54,6 +55,7 @@ def test_sec_24_an_echo_shows_the_placeholder(proxy: RunningProxy, way: Way) -> 
     assert redacted(proxy) == [{"secret": "SEC_INJ", "locations": ["body"], "count": 1}]
 
 
+@pytest.mark.every_split
 @encrypted
 def test_sec_24_redirects_cookies_and_challenges_show_the_token(
     proxy: RunningProxy, internet: Internet, way: Way
@@ -88,6 +90,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 def test_sec_25_every_spelling_in_an_error_page(
@@ -102,6 +105,7 @@ def test_sec_25_every_spelling_in_an_error_page(
     assert redacted(proxy) == [{"secret": "SEC_REP", "locations": ["body"], "count": 1}]
 
 
+@pytest.mark.every_split
 @encrypted
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
 def test_sec_25_chunks_of_every_size_and_trailers(proxy: RunningProxy, internet: Internet, way: Way, size: int) -> None:
@@ -116,6 +120,7 @@ def test_sec_25_chunks_of_every_size_and_trailers(proxy: RunningProxy, internet:
     assert redacted(proxy) == [{"secret": "SEC_REP", "locations": ["body", "trailer:X-Echo"], "count": 3}]
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize("size", [1000, 300_000])
 def test_sec_25_a_promised_length_is_kept(proxy: RunningProxy, internet: Internet, way: Way, size: int) -> None:
@@ -129,6 +134,7 @@ def test_sec_25_a_promised_length_is_kept(proxy: RunningProxy, internet: Interne
     assert answer.body == b"\x00" * size + PROXY_TOKEN.encode()[: len(REAL)].ljust(len(REAL), b"*") + b"\xff" * size
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_26_the_upstream_is_asked_for_no_coding_and_one_that_codes_is_decoded(
     proxy: RunningProxy, internet: Internet, way: Way
@@ -146,6 +152,7 @@ def test_sec_26_the_upstream_is_asked_for_no_coding_and_one_that_codes_is_decode
     assert (answer.get(b"content-encoding"), answer.get(b"etag")) == (None, b'W/"1"')
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize("coding", ["compress", "gzip, aes128gcm"])
 def test_sec_26_an_answer_in_an_unknown_coding_is_refused(
@@ -162,6 +169,7 @@ def test_sec_26_an_answer_in_an_unknown_coding_is_refused(
     assert record["response_transforms"][0]["annotations"] == {"reject_reason": "coded_response"}
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_26_a_coded_answer_that_is_cut_short_is_not_made_whole(
     proxy: RunningProxy, internet: Internet, way: Way
@@ -175,6 +183,7 @@ def test_sec_26_a_coded_answer_that_is_cut_short_is_not_made_whole(
     assert "cannot be decoded" in proxy.last_record()["error"]
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_early_hints_are_scrubbed(proxy: RunningProxy, internet: Internet, way: Way) -> None:
     hints = f"HTTP/1.1 103 Early Hints\r\nLink: </{REAL}.css>\r\n\r\n"
@@ -186,6 +195,7 @@ def test_early_hints_are_scrubbed(proxy: RunningProxy, internet: Internet, way: 
     assert redacted(proxy) == [{"secret": "SEC_REP", "locations": ["header:Link"], "count": 1}]
 
 
+@pytest.mark.every_split
 @encrypted
 def test_the_101_of_a_websocket_is_scrubbed(proxy: RunningProxy, internet: Internet, way: Way) -> None:
     key = base64.b64encode(b"0123456789abcdef")
@@ -208,6 +218,7 @@ def test_the_101_of_a_websocket_is_scrubbed(proxy: RunningProxy, internet: Inter
     assert redacted(proxy) == [{"secret": "SEC_REP", "locations": ["header:X-Echo"], "count": 1}]
 
 
+@pytest.mark.every_split
 @encrypted
 def test_an_upgrade_that_is_answered_otherwise_is_scrubbed(proxy: RunningProxy, internet: Internet, way: Way) -> None:
     reply(internet, f"HTTP/1.1 403 No\r\n{JSON}", json.dumps(REAL).encode())
@@ -221,6 +232,7 @@ def test_an_upgrade_that_is_answered_otherwise_is_scrubbed(proxy: RunningProxy, 
     assert (answer.status, answer.body) == (403, json.dumps(PROXY_TOKEN).encode())
 
 
+@pytest.mark.every_split
 @encrypted
 def test_the_next_response_on_the_connection_is_scrubbed_too(proxy: RunningProxy, internet: Internet, way: Way) -> None:
     host = proxy.authority(way, "swap.test")
@@ -237,6 +249,7 @@ def test_the_next_response_on_the_connection_is_scrubbed_too(proxy: RunningProxy
     assert [len(record["response_transforms"]) for record in proxy.new_records()[-4:]] == [0, 1, 0, 1]
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_switched_off_the_answer_is_left_alone(running: Running, internet: Internet, way: Way) -> None:
     entry = {**replacement("SEC_REP"), "redact_responses": False}

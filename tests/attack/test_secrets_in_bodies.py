@@ -21,6 +21,7 @@ def annotations(proxy: RunningProxy) -> dict[str, object]:
     return dict(proxy.last_record()["request_transforms"][-1].get("annotations", {}))
 
 
+@pytest.mark.every_split
 @encrypted
 @pytest.mark.parametrize("real", ["REAL-short", "REAL-" + "long" * 50], ids=["shorter", "longer"])
 def test_sec_12_a_swapped_body_has_its_own_length(running: Running, way: Way, real: str) -> None:
@@ -42,6 +43,7 @@ def test_sec_12_a_swapped_body_has_its_own_length(running: Running, way: Way, re
     assert seen.get_all(b"content-length") == [str(len(seen.body)).encode()]
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_12_a_digest_of_the_body_is_written_anew(proxy: RunningProxy, way: Way) -> None:
     old, new = (base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in (PROXY_TOKEN, REAL))
@@ -55,6 +57,7 @@ def test_sec_12_a_digest_of_the_body_is_written_anew(proxy: RunningProxy, way: W
     assert seen.get_all(b"x-amz-checksum-sha256") == [new.encode()]
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_12_a_body_that_a_wrong_digest_vouches_for_is_refused(proxy: RunningProxy, way: Way) -> None:
     answer = proxy.ask(way, host="swap.test", method="POST", headers="Content-MD5: x\r\n", body=PROXY_TOKEN.encode())
@@ -79,6 +82,7 @@ def test_sec_13_a_token_that_is_split_over_chunks_and_segments_is_swapped(
     assert proxy.arrived()[-1].body == REAL.encode()
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize("in_header", [False, True], ids=["token in the body", "token in a header too"])
 def test_sec_15_a_body_that_cannot_be_seen_whole_is_not_guessed_at(
@@ -93,6 +97,7 @@ def test_sec_15_a_body_that_cannot_be_seen_whole_is_not_guessed_at(
     assert not [seen for seen in proxy.arrived() if seen.is_complete]
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_sec_16_a_captured_upload_arrives_whole(running: Running, way: Way) -> None:
     capture = {"name": "body_capture", "config": {"rules": [{"host": "ok.test"}]}}
@@ -106,6 +111,7 @@ def test_sec_16_a_captured_upload_arrives_whole(running: Running, way: Way) -> N
     assert captured["request_body_truncated"] is True
 
 
+@pytest.mark.every_split
 @encrypted
 @pytest.mark.parametrize("framing", ["Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"])
 def test_sec_18_a_body_that_was_cut_short_is_not_sent_as_whole(proxy: RunningProxy, way: Way, framing: str) -> None:
@@ -124,6 +130,7 @@ def test_sec_18_a_body_that_was_cut_short_is_not_sent_as_whole(proxy: RunningPro
     assert not [seen for seen in proxy.arrived() if seen.is_complete]
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_15_a_large_body_is_swapped_on_its_way_where_nothing_is_required(running: Running, way: Way) -> None:
     proxy = running(transforms=[allowlist(), secrets_of(replacement("SEC_REP", match_body=True))])
@@ -147,6 +154,7 @@ def test_sec_15_bodies_that_were_swapped_on_their_way_are_not_kept(running: Runn
     # O5 looks at the memory.
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_15_what_comes_behind_a_promised_length_keeps_it(running: Running, way: Way) -> None:
     proxy = running(transforms=[allowlist(), secrets_of(replacement("SEC_REP", match_body=True))])
@@ -158,6 +166,7 @@ def test_sec_15_what_comes_behind_a_promised_length_keeps_it(running: Running, w
     assert annotations(proxy) == {"body_truncated": True, "token_unswapped": ["body"]}
 
 
+@pytest.mark.every_split
 @encrypted
 def test_sec_18_a_secret_that_cannot_be_had_breaks_a_streaming_body_off(running: Running, way: Way) -> None:
     proxy = running(transforms=[allowlist(), secrets_of(replacement("NOT_SET", match_body=True))])
@@ -177,6 +186,7 @@ def test_sec_18_a_secret_that_cannot_be_had_breaks_a_streaming_body_off(running:
     assert not [seen for seen in proxy.arrived() if seen.is_complete]
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_21_a_compressed_body_is_decoded_swapped_and_coded_again(proxy: RunningProxy, way: Way) -> None:
     body = gzip.compress(PROXY_TOKEN.encode())
@@ -187,6 +197,7 @@ def test_sec_21_a_compressed_body_is_decoded_swapped_and_coded_again(proxy: Runn
     assert gzip.decompress(proxy.arrived()[-1].body) == REAL.encode()
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize("coding", ["compress", "gzip"], ids=["not known", "not what it says"])
 def test_sec_21_where_it_cannot_be_decoded_a_required_token_is_missing(
@@ -200,6 +211,7 @@ def test_sec_21_where_it_cannot_be_decoded_a_required_token_is_missing(
     assert annotations(proxy)["reject_reason"] == "encoded_body"
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_21_a_bomb_is_not_decoded(proxy: RunningProxy, way: Way) -> None:
     body = gzip.compress(bytes(100_000_000))
@@ -218,6 +230,7 @@ BODIES = {
 }
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in BODIES.items()])
 def test_sec_23_a_token_is_swapped_in_any_kind_of_body(proxy: RunningProxy, way: Way, body: str) -> None:
@@ -233,6 +246,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 @pytest.mark.parametrize(("kind", "body", "expected"), SPELLINGS.values(), ids=SPELLINGS)
 def test_sec_23_an_escaped_token_is_swapped(
@@ -246,6 +260,7 @@ def test_sec_23_an_escaped_token_is_swapped(
     assert proxy.arrived()[-1].body == expected % REAL.encode()
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_23_a_boundary_that_is_the_token_stays(proxy: RunningProxy, way: Way) -> None:
     kind = f"Content-Type: multipart/form-data; boundary={PROXY_TOKEN}\r\n"
@@ -259,6 +274,7 @@ def test_sec_23_a_boundary_that_is_the_token_stays(proxy: RunningProxy, way: Way
     assert proxy.arrived()[-1].body == body % REAL.encode()
 
 
+@pytest.mark.every_split(http2=True)
 @encrypted
 def test_sec_23_an_escaped_token_counts_as_missing_where_it_may_be_no_json(proxy: RunningProxy, way: Way) -> None:
     body = b'{"key": "\\u0070roxy-token-rep-0001"}'

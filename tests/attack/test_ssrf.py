@@ -25,14 +25,15 @@ FORBIDDEN_ADDRESSES = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize("address", FORBIDDEN_ADDRESSES)
 def test_ssrf_01_02_03_a_name_that_leads_inwards_is_not_dialled(
-    running: Running, internet: Internet, address: str
+    running: Running, internet: Internet, way: Way, address: str
 ) -> None:
     proxy = running(proxy__upstream_deny_cidrs=None, transforms=EVERYTHING)
     internet.dns.entries["inward.test"] = [address]
 
-    answer = proxy.ask(Way.HTTP, host="inward.test")
+    answer = proxy.ask(way, host="inward.test")
 
     assert (answer.status, answer.body) == (502, b"bad gateway\n")
     record = proxy.last_record()

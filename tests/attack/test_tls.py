@@ -38,6 +38,7 @@ def trusting(proxy: RunningProxy) -> ssl.SSLContext:
     return proxy.ca.client_context()
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize(
     ("name", "host"), [("ok.test", "other.test"), ("other.test", "ok.test"), ("ok.test", "wild.test")]
 )
@@ -52,6 +53,7 @@ def test_tls_01_host_and_server_name_must_agree(proxy: RunningProxy, name: str, 
     assert (proxy.last_record()["action"], proxy.last_record()["sni"]) == ("reject", name)
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
 def test_tls_01_the_second_request_is_held_to_the_name_too(proxy: RunningProxy, way: Way) -> None:
     with proxy.open(way, "ok.test") as session:
@@ -64,20 +66,24 @@ def test_tls_01_the_second_request_is_held_to_the_name_too(proxy: RunningProxy, 
     assert (first.status, second.status) == (200, 400)
 
 
+@pytest.mark.every_split
+@pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
 @pytest.mark.parametrize(
     ("name", "host"),
     [("ok.test", "OK.TEST"), ("ok.test", "ok.test."), ("OK.TEST", "ok.test")],
     ids=["upper-case host", "trailing dot", "upper-case name"],
 )
-def test_tls_02_canonical_forms_are_compared(proxy: RunningProxy, name: str, host: str) -> None:
-    with proxy.open(Way.HTTPS, "ok.test", sni=name) as session:
+def test_tls_02_canonical_forms_are_compared(proxy: RunningProxy, way: Way, name: str, host: str) -> None:
+    with proxy.open(way, "ok.test", sni=name) as session:
         proxy.started += 1
-        session.send(request("/", proxy.authority(Way.HTTPS, host)))
+        session.send(request("/", proxy.authority(way, host)))
         assert session.read_answer().status == 200
 
 
-def test_tls_02_the_default_port_may_be_spelled_out(proxy: RunningProxy) -> None:
-    with proxy.open(Way.HTTPS, "nx.test") as session:
+@pytest.mark.every_split
+@pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
+def test_tls_02_the_default_port_may_be_spelled_out(proxy: RunningProxy, way: Way) -> None:
+    with proxy.open(way, "nx.test", 443) as session:
         proxy.started += 1
         session.send(request("/", "nx.test:443"))
         assert session.read_answer().status == 502
@@ -202,16 +208,18 @@ UNTRUSTED: dict[str, Callable[[Internet], trustme.LeafCert]] = {
 }
 
 
+@pytest.mark.every_split
+@pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
 @pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in UNTRUSTED.items()])
 def test_tls_09_nothing_is_sent_to_an_upstream_whose_certificate_is_not_good(
-    proxy: RunningProxy, internet: Internet, make: Callable[[Internet], trustme.LeafCert]
+    proxy: RunningProxy, internet: Internet, way: Way, make: Callable[[Internet], trustme.LeafCert]
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("ALL:@SECLEVEL=0")
     make(internet).configure_cert(context)
     origin = internet.add_recorder(ALLOWED, context)
 
-    with proxy.open(Way.CONNECT_TLS, "inject.test", origin.port) as session:
+    with proxy.open(way, "inject.test", origin.port) as session:
         proxy.started += 1
         session.send(request("/", f"inject.test:{origin.port}"))
         answer = session.read_answer()

@@ -32,6 +32,7 @@ def test_tun_01_a_socks_request_that_no_rule_admits_gets_reply_two(proxy: Runnin
     assert proxy.last_record()["method"] == "CONNECT"
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", TUNNELS, ids=way_id)
 def test_tun_02_the_record_of_an_inner_request_names_the_tunnel(proxy: RunningProxy, way: Way) -> None:
     answer = proxy.ask(way)
@@ -44,6 +45,7 @@ def test_tun_02_the_record_of_an_inner_request_names_the_tunnel(proxy: RunningPr
     assert [trace["name"] for trace in inner["tunnel"]["request_transforms"]] == ["allowlist", "secrets"]
 
 
+@pytest.mark.every_split
 def test_tun_02_the_answer_to_connect_is_the_known_line(proxy: RunningProxy) -> None:
     with proxy.raw("tunnel") as session:
         proxy.started += 1
@@ -75,6 +77,7 @@ def test_tun_03_bytes_behind_a_socks_request_are_not_lost(proxy: RunningProxy, s
         assert session.read_answer().body == b"ok\n"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", TUNNELS, ids=way_id)
 @pytest.mark.parametrize("inner", ["other.test", "swap.test", "wild.test"])
 def test_tun_05_the_host_inside_must_be_the_tunnels(proxy: RunningProxy, way: Way, inner: str) -> None:
@@ -83,6 +86,7 @@ def test_tun_05_the_host_inside_must_be_the_tunnels(proxy: RunningProxy, way: Wa
     check_refused(proxy, way, raw, statuses=(400, 421))
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", [Way.CONNECT_TLS, Way.SOCKS_TLS], ids=way_id)
 @pytest.mark.parametrize("name", ["other.test", "wild.test"])
 def test_tun_05_the_server_name_inside_must_be_the_tunnels(proxy: RunningProxy, way: Way, name: str) -> None:
@@ -95,11 +99,13 @@ def test_tun_05_the_server_name_inside_must_be_the_tunnels(proxy: RunningProxy, 
     assert proxy.arrived() == []
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", TUNNELS, ids=way_id)
 def test_another_port_than_the_tunnels_is_refused(proxy: RunningProxy, way: Way) -> None:
     check_refused(proxy, way, request("/", "ok.test:1"), statuses=(421,))
 
 
+@pytest.mark.every_split
 def test_tun_07_the_request_target_of_connect_decides(proxy: RunningProxy) -> None:
     statuses = []
     for target, host in (("other.test:443", "ok.test:443"), ("ok.test:443", "other.test:443")):
@@ -112,6 +118,7 @@ def test_tun_07_the_request_target_of_connect_decides(proxy: RunningProxy) -> No
     assert proxy.arrived() == []
 
 
+@pytest.mark.every_split
 def test_tun_09_a_request_in_absolute_form_is_served(proxy: RunningProxy) -> None:
     host = proxy.authority(Way.HTTP, "ok.test")
     statuses = []
@@ -125,6 +132,7 @@ def test_tun_09_a_request_in_absolute_form_is_served(proxy: RunningProxy) -> Non
     assert [seen.request_line for seen in proxy.arrived()] == [b"GET /x HTTP/1.1"]
 
 
+@pytest.mark.every_split
 def test_tun_10_a_socks_client_may_offer_more_methods(proxy: RunningProxy) -> None:
     host = proxy.authority(Way.HTTP, "127.0.1.9")
     with proxy.raw("tunnel") as session:
@@ -137,6 +145,7 @@ def test_tun_10_a_socks_client_may_offer_more_methods(proxy: RunningProxy) -> No
         assert session.read_answer().status == 200
 
 
+@pytest.mark.every_split
 def test_tun_10_a_socks_client_that_insists_on_a_password_is_told_so(proxy: RunningProxy) -> None:
     with proxy.raw("tunnel") as session:
         session.send(b"\x05\x01\x02")
@@ -149,8 +158,11 @@ def test_tun_10_a_socks_client_that_insists_on_a_password_is_told_so(proxy: Runn
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize(
     "domain",
-    [b"other.test\0.wild.test", b"ok.test\0", b"[::1]", b"ok.test:80", b"2130706697", b"0x7f000109", b"", b"ok..test"],
-)
+    [
+        b"other.test\0.wild.test", b"ok.test\0", b"[::1]", b"ok.test:80", b"2130706697", b"0x7f000109", b"",
+        b"ok..test", b"xn--" + b"a" * 60 + b".test",
+    ],
+)  # fmt: skip
 def test_tun_11_a_domain_that_can_be_read_in_two_ways_is_refused(
     proxy: RunningProxy, domain: bytes, split: Split
 ) -> None:
@@ -163,6 +175,7 @@ def test_tun_11_a_domain_that_can_be_read_in_two_ways_is_refused(
     assert proxy.wait_for_event("tunnel")["action"] == "reject"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize(
     ("command", "address_type", "code"),
     [(2, 1, 7), (3, 1, 7), (0, 1, 7), (255, 1, 7), (1, 2, 8), (1, 0, 8)],
@@ -178,6 +191,7 @@ def test_tun_13_other_commands_and_address_types_are_refused(
     assert answer == b"\x05\x00" + bytes([5, code, 0, 1, 0, 0, 0, 0, 0, 0])
 
 
+@pytest.mark.every_split(http2=True)
 @pytest.mark.parametrize("way", [Way.CONNECT_TLS, Way.SOCKS_TLS], ids=way_id)
 def test_tun_15_require_binds_at_the_inner_request(proxy: RunningProxy, way: Way) -> None:
     statuses = [
@@ -188,6 +202,7 @@ def test_tun_15_require_binds_at_the_inner_request(proxy: RunningProxy, way: Way
     assert [seen.get_all(b"x-api-key") for seen in proxy.arrived()] == [[SECRETS["SEC_REP"].encode()]]
 
 
+@pytest.mark.every_split
 def test_a_tunnel_in_which_something_else_is_spoken_is_closed_with_a_record(proxy: RunningProxy) -> None:
     with proxy.open(Way.SOCKS_PLAIN, "ok.test") as session:
         session.send(b"\x00\x01\x02\x03")
@@ -196,6 +211,7 @@ def test_a_tunnel_in_which_something_else_is_spoken_is_closed_with_a_record(prox
     assert "0x00" in proxy.wait_for_event("tunnel")["reason"]
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("code", [1, 4, 6])
 def test_a_socks_tunnel_to_an_address_that_is_not_allowed_is_refused(proxy: RunningProxy, code: int) -> None:
     with pytest.raises(TunnelRefused) as refused:

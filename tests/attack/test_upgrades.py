@@ -18,6 +18,7 @@ def answer_with(internet: Internet, content: bytes) -> None:
         recorder.raw_replies["ws"] = RawReply(content, Then.KEEP)
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_ws_01_a_refused_upgrade_leaves_no_pipe_for_other_requests(
     proxy: RunningProxy, internet: Internet, way: Way
@@ -37,6 +38,7 @@ def test_ws_01_a_refused_upgrade_leaves_no_pipe_for_other_requests(
     assert proxy.last_record()["status_code"] == 426
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize(
     "content",
@@ -65,6 +67,7 @@ def test_a_101_that_proves_nothing_opens_nothing(
     assert proxy.last_record()["action"] == "error"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_the_101_comes_in_one_piece_and_bytes_flow_both_ways(proxy: RunningProxy, way: Way) -> None:
     host = proxy.authority(way, "ok.test")
@@ -87,6 +90,7 @@ def test_the_101_comes_in_one_piece_and_bytes_flow_both_ways(proxy: RunningProxy
     assert (record["action"], record["status_code"]) == ("allow", 101)
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_ws_06_an_upgrade_that_cannot_be_dialled_is_a_502(proxy: RunningProxy, way: Way) -> None:
     answer = proxy.ask(way, "/ws", host="nx.test", headers=UPGRADE)
@@ -96,11 +100,13 @@ def test_ws_06_an_upgrade_that_cannot_be_dialled_is_a_502(proxy: RunningProxy, w
     assert (record["action"], record["status_code"]) == ("error", 502)
 
 
-def test_ws_06_an_upgrade_over_tls_that_is_not_trusted_is_a_502(running: Running, internet: Internet) -> None:
+@pytest.mark.every_split
+@pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
+def test_ws_06_an_upgrade_over_tls_that_is_not_trusted_is_a_502(running: Running, internet: Internet, way: Way) -> None:
     other = internet.add_recorder(ALLOWED, internet.server_context("elsewhere.test"))
     proxy = running()
 
-    with proxy.open(Way.CONNECT_TLS, "ok.test", other.port) as session:
+    with proxy.open(way, "ok.test", other.port) as session:
         proxy.started += 1
         session.send(request("/ws", f"ok.test:{other.port}", headers=UPGRADE))
         answer = session.read_answer()
@@ -109,6 +115,7 @@ def test_ws_06_an_upgrade_over_tls_that_is_not_trusted_is_a_502(running: Running
     assert other.requests == []
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", TLS_WAYS, ids=way_id)
 def test_sec_42_a_secret_is_injected_into_the_upgrade_and_into_no_frame(proxy: RunningProxy, way: Way) -> None:
     host = proxy.authority(way, "inject.test")
@@ -123,11 +130,13 @@ def test_sec_42_a_secret_is_injected_into_the_upgrade_and_into_no_frame(proxy: R
     assert echoed == b"proxy-token-rep-0001"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_an_upgrade_to_a_host_that_is_not_allowed_is_refused(proxy: RunningProxy, way: Way) -> None:
     assert proxy.ask(way, "/ws", host="other.test", headers=UPGRADE).status == 403
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize(
     "headers",
@@ -143,6 +152,7 @@ def test_a_malformed_upgrade_is_refused(proxy: RunningProxy, way: Way, headers: 
     assert proxy.arrived() == []
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_h2c_is_not_offered_to_the_upstream(proxy: RunningProxy, way: Way) -> None:
     headers = "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
@@ -153,6 +163,7 @@ def test_h2c_is_not_offered_to_the_upstream(proxy: RunningProxy, way: Way) -> No
     assert proxy.arrived()[-1].names() == [b"host"]
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_a_half_close_is_passed_on_and_what_is_left_still_comes(
     proxy: RunningProxy, internet: Internet, way: Way
@@ -179,6 +190,7 @@ BODY = b'{"Detach": false, "Tty": false}'
 TCP_SWITCH = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\n"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize("protocol", ["tcp", "SPDY/3.1", "websocket, tcp", "tcp, h2c"])
 def test_an_upgrade_that_is_not_allowed_is_refused_with_a_reason(
@@ -193,6 +205,7 @@ def test_an_upgrade_that_is_not_allowed_is_refused_with_a_reason(
     assert proxy.last_record()["action"] == "reject"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_an_upgrade_that_connection_does_not_name_is_none(proxy: RunningProxy, way: Way) -> None:
     answer = proxy.ask(way, headers="Upgrade: tcp\r\n")
@@ -200,6 +213,7 @@ def test_an_upgrade_that_connection_does_not_name_is_none(proxy: RunningProxy, w
     assert (answer.status, proxy.arrived()[-1].names()) == (200, [b"host"])
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_an_upgrade_that_is_allowed_is_relayed_behind_its_101(running: Running, internet: Internet, way: Way) -> None:
     proxy = running(proxy__upgrades=["websocket", "tcp"])
@@ -218,6 +232,7 @@ def test_an_upgrade_that_is_allowed_is_relayed_behind_its_101(running: Running, 
     assert [record["status_code"] for record in proxy.new_records() if record["method"] == "POST"] == [101]
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 @pytest.mark.parametrize("line", [b"Upgrade: websocket\r\n", b"Upgrade: h2c\r\n", b""], ids=["other", "h2c", "none"])
 def test_a_101_for_another_protocol_opens_nothing(
@@ -232,6 +247,7 @@ def test_a_101_for_another_protocol_opens_nothing(
     assert proxy.last_record()["action"] == "error"
 
 
+@pytest.mark.every_split
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)
 def test_a_refused_upgrade_to_another_protocol_leaves_no_pipe(running: Running, internet: Internet, way: Way) -> None:
     proxy = running(proxy__upgrades=["websocket", "tcp"])

@@ -24,6 +24,8 @@ from enum import Enum, auto
 from time import monotonic
 from typing import cast
 
+from tests.fakes.wire_client import Split, cut, split_in_force
+
 SSE_EVENTS = 10
 SSE_INTERVAL = 0.03
 _WEBSOCKET_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -40,10 +42,11 @@ class Then(Enum):
 
 @dataclass(frozen=True)
 class RawReply:
-    """Bytes to answer with, and what to do after them."""
+    """Bytes to answer with, and what to do after them; cut as the test that makes it is sent."""
 
     content: bytes
     then: Then = Then.CLOSE
+    split: Split = field(default_factory=split_in_force)
 
 
 @dataclass
@@ -246,8 +249,9 @@ class _Conversation:
         self._writer.write(b"HTTP/1.1 %d Whatever\r\n%b\r\n%b" % (status, length, body))
 
     async def _send_raw(self, reply: RawReply) -> bool:
-        self._writer.write(reply.content)
-        await self._writer.drain()
+        for piece in cut(reply.content, reply.split):
+            self._writer.write(piece)
+            await self._writer.drain()
         if reply.then is Then.RESET:
             sock = cast(socket.socket, self._writer.get_extra_info("socket"))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

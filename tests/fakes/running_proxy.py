@@ -242,7 +242,7 @@ class RunningProxy:
         return session
 
     def exchange(
-        self, way: Way, raw: bytes, *, host: str = "ok.test", method: str = "GET", split: Split = Split.WHOLE
+        self, way: Way, raw: bytes, *, host: str = "ok.test", method: str = "GET", split: Split | None = None
     ) -> Answer:
         """Open, send one request as it is, read its answer, close."""
         with self.open(way, host) as session:

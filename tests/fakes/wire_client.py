@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
@@ -72,6 +73,33 @@ class Split(Enum):
 
 
 SPLITS = tuple(Split)
+# What `cut` cuts of a message: heads, and what is around their ends. Megabytes in single bytes take minutes.
+MOST_CUT = 4096
+
+_split = Split.WHOLE
+
+
+@contextmanager
+def sending_in(split: Split) -> Iterator[None]:
+    """Cut whatever is sent without a split of its own, by clients and by origins with a raw reply."""
+    global _split                                # of functions, classes and origins, all of one test at a time
+    before, _split = _split, split
+    try:
+        yield
+    finally:
+        _split = before
+
+
+def split_in_force() -> Split:
+    """That of `sending_in`."""
+    return _split
+
+
+def cut(data: bytes, split: Split) -> Iterator[bytes]:
+    """The writes of a message of which the end may be long."""
+    yield from split.pieces(data[:MOST_CUT])
+    if rest := data[MOST_CUT:]:
+        yield rest
 
 
 class TunnelRefused(Exception):
@@ -117,10 +145,10 @@ class Session:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def send(self, data: bytes, split: Split = Split.WHOLE) -> None:
+    def send(self, data: bytes, split: Split | None = None) -> None:
         """Send; a proxy that has closed already is not an error here, its answer tells."""
         try:
-            for piece in split.pieces(data):
+            for piece in cut(data, _split) if split is None else split.pieces(data):
                 self.sock.sendall(piece)
         except OSError:
             pass
@@ -219,7 +247,8 @@ def connect(address: tuple[str, int]) -> socket.socket:
 
 def open_connect_tunnel(sock: socket.socket, authority: str) -> bytes:
     """Ask for a tunnel by CONNECT; returns the head of the answer. Raises TunnelRefused."""
-    sock.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+    for piece in cut(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode(), _split):
+        sock.sendall(piece)
     answer = b""
     while b"\r\n\r\n" not in answer:
         piece = sock.recv(65_536)
@@ -234,10 +263,12 @@ def open_connect_tunnel(sock: socket.socket, authority: str) -> bytes:
 
 def open_socks_tunnel(sock: socket.socket, host: str, port: int) -> bytes:
     """Ask for a tunnel by SOCKS5, by name or IPv4 address. Raises TunnelRefused with the reply code."""
-    sock.sendall(b"\x05\x01\x00")
+    for piece in cut(b"\x05\x01\x00", _split):
+        sock.sendall(piece)
     greeting = sock.recv(2)
     assert greeting == b"\x05\x00"
-    sock.sendall(socks_request(host, port))
+    for piece in cut(socks_request(host, port), _split):
+        sock.sendall(piece)
     answer = b""
     while len(answer) < 10 and (piece := sock.recv(10 - len(answer))):
         answer += piece
