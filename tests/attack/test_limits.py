@@ -178,6 +178,20 @@ def test_dos_15_resets_half_handshakes_and_denials_leave_nothing(fresh_proxy: Fr
     proxy.settle()
 
 
+def test_what_stands_behind_a_malformed_request_is_not_kept(proxy: RunningProxy) -> None:
+    raw = b"GET / HTTP/1.1\r\nHost: ok.test\r\n: x\r\n\r\n" + b"y" * 200_000
+    timed(proxy)
+
+    for _ in range(500):
+        with proxy.open(Way.HTTP, "ok.test") as session:
+            proxy.started += 1
+            session.send(raw)
+            assert session.read_answer().status in (0, 400)
+        proxy.sessions.clear()
+
+    # O5 looks at the memory: it was 50 MiB, until the collector of cycles came by.
+
+
 def test_dos_06_with_few_descriptors_a_client_cannot_take_them_all(
     tmp_path: Path, internet: Internet, proxy_ca: ProxyCA
 ) -> None:

@@ -316,3 +316,37 @@ async def test_a_connection_that_has_ended_does_not_wait_for_the_collector(proxy
         assert gone() is None
     finally:
         gc.enable()
+
+
+MALFORMED = b"GET / HTTP/1.1\r\nHost: ok.test\r\n: x\r\n\r\n"
+
+
+async def test_nor_does_one_that_a_malformed_request_has_ended(proxy: Served) -> None:
+    """The error knows the frames that it went through, and they know the error."""
+    client = proxy.open()
+    client.send(MALFORMED)
+    await turns()
+    [connection] = proxy.services.connections
+    gone = weakref.ref(connection)
+    gc.disable()
+    try:
+        client.stream.close()
+        await client.served()
+        del connection
+
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+async def test_what_stands_behind_the_last_request_goes_with_the_connection(proxy: Served) -> None:
+    """Up to 256 KiB, in a parser that is in a cycle with its own state."""
+    client = proxy.open()
+    client.send(MALFORMED + b"x" * 1000)
+    await turns()
+    [connection] = proxy.services.connections
+    client.stream.close()
+    await client.served()
+
+    assert isinstance(connection, ClientConnection)
+    assert connection.reader.parser.unread == b""
