@@ -129,3 +129,20 @@ class AuditUnavailable(IronProxyError):
     """Nothing can be audited (`audit.mode: strict`), so nothing is done. The client may try again."""
 
     status = 503
+
+
+def let_go(error: BaseException | None) -> None:
+    """
+    Drop what an error that has been dealt with knows: the frames that it went through, the errors that it came from.
+
+    They know each other and it, above all in the frames of a TaskGroup. What they hold of a body or a connection would
+    stay until the collector of cycles comes, which is thousands of connections later.
+    """
+    waiting, seen = [error], set()
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        waiting += [each.__context__, each.__cause__, *getattr(each, "exceptions", ())]
+        each.__traceback__ = each.__context__ = each.__cause__ = None

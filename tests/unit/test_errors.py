@@ -1,9 +1,12 @@
+import asyncio
+import gc
 import inspect
+import weakref
 
 import pytest
 
 from iron_proxy import errors
-from iron_proxy.errors import BadRequest, ConfigError, IronProxyError
+from iron_proxy.errors import BadRequest, ConfigError, IronProxyError, let_go
 
 EVERY_ERROR = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, IronProxyError)]
 
@@ -41,3 +44,53 @@ def test_a_config_error_holds_each_problem_and_prints_them_all() -> None:
 
     assert error.problems == ["a: bad", "b: worse"]
     assert str(error) == "a: bad\nb: worse"
+
+
+class Held:
+    """What a frame holds."""
+
+
+async def fail(held: Held) -> None:
+    raise BadRequest(f"with {held}")
+
+
+async def fail_in_a_group(held: Held) -> None:
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail(held))
+            await asyncio.sleep(60)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+@pytest.mark.parametrize("is_let_go", [True, False])
+async def test_what_the_frames_of_an_error_hold_goes_with_it(is_let_go: bool) -> None:
+    held = Held()
+    gone = weakref.ref(held)
+    gc.disable()
+    try:
+        try:
+            await fail_in_a_group(held)
+        except BadRequest as error:
+            if is_let_go:
+                let_go(error)
+        del held
+        await asyncio.sleep(0)
+
+        assert (gone() is None) is is_let_go
+    finally:
+        gc.enable()
+
+
+def test_there_may_be_no_error_to_let_go_of() -> None:
+    let_go(None)
+
+
+def test_what_an_error_says_stays() -> None:
+    error = BadRequest("no", 417)
+    error.__context__ = error.__cause__ = ValueError("x")
+
+    let_go(error)
+
+    assert (str(error), error.status) == ("no", 417)
+    assert [error.__context__, error.__cause__] == [None, None]

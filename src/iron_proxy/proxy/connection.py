@@ -89,8 +89,6 @@ class ClientConnection:
                     return
                 self._begin(head)
                 await handler(self, head)
-                if isinstance(head, ClientError):  # it knows the handler's frame, which knows it and this connection
-                    head.__traceback__ = None
                 self._in_exchange = False
                 if self.client_left:
                     await self._take_back_cancellation()
@@ -130,7 +128,7 @@ class ClientConnection:
         self._task = None
         self.reader.let_go()
         if not self.is_tunnel:
-            self.reader.parser.take_unread()       # which nobody will: the parser is in a cycle with its own state
+            self.reader.parser.let_go()
             self.stream.close()
 
     def _begin(self, head: RequestHead | ClientError) -> None:

@@ -9,11 +9,13 @@ Both records have the same id. Called by `handler.py` and by what opens tunnels.
 no byte of an answer goes out before the record that is due has been written.
 """
 
+import sys
 from time import perf_counter
 from typing import Any
 
 from iron_proxy.audit.outcome import UNEXPECTED_REASON, Failed, Outcome, allowed
 from iron_proxy.audit.record import RequestRecord, new_request_id, request_record
+from iron_proxy.errors import let_go
 from iron_proxy.messages.response import Response
 from iron_proxy.pipeline.exchange import Exchange
 from iron_proxy.pipeline.pipeline import Traces
@@ -53,8 +55,9 @@ class RequestLife:
         self.request_id = new_request_id()        # of its records
 
     def fail(self, outcome: Outcome) -> None:
-        """An exception has ended the exchange: what is held of the request's body is dropped."""
+        """The exception at hand has ended the exchange: what it and the request's body hold is dropped."""
         self.outcome = outcome
+        let_go(sys.exception())
         if self.exchange is not None:
             self.exchange.request.body.let_go()
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from iron_proxy.audit.outcome import UNEXPECTED_REASON, Allowed, ClientGone, Failed, Outcome, Rejected, Stubbed
 from iron_proxy.audit.record import RequestRecord, new_request_id, request_record
-from iron_proxy.errors import AuditUnavailable, BadRequest, IronProxyError
+from iron_proxy.errors import AuditUnavailable, BadRequest, IronProxyError, let_go
 from iron_proxy.messages.authority import Target
 from iron_proxy.messages.request import Request
 from iron_proxy.pipeline.exchange import Admission, Exchange, Tunnel
@@ -186,7 +186,8 @@ class _Passage:
             self.close_if_idle()
         try:
             await self._relay.run()
-        except (StreamReset, StreamTimeout, RelayIdle):
+        except (StreamReset, StreamTimeout, RelayIdle) as error:
+            let_go(error)
             self._break()                           # neither side may wait for the other any longer
         self._outcome = Allowed(200)
         fields = {

@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 
+from iron_proxy.errors import let_go
 from iron_proxy.protocols.websocket_close import GOING_AWAY, FrameFollower, close_frame
 from iron_proxy.protocols.websocket_messages import (
     PROTOCOL_ERROR,
@@ -82,9 +83,11 @@ class UpgradedSession:
         try:
             async with asyncio.timeout(self._max_duration):
                 await self._relay.run()
-        except (StreamReset, StreamTimeout):
+        except (StreamReset, StreamTimeout) as error:
+            let_go(error)
             self._break()                          # one side went away: the other must not wait for it any longer
         except FrameViolation as violation:
+            let_go(violation)
             await self._end(str(violation), PROTOCOL_ERROR)
         except RelayIdle:
             await self._end("nothing was said for too long")

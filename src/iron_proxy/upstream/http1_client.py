@@ -145,10 +145,12 @@ class UpstreamConnection:
     def close(self) -> None:
         """Close in order; what the upstream still sends is not wanted."""
         self.stream.close()
+        self.reader.parser.let_go()
 
     def abort(self) -> None:
         """Close with a reset: the upstream must not take a half-sent request for a whole one."""
         self.stream.abort()
+        self.reader.parser.let_go()
 
 
 def request_head(request: Request, route: Route = DIRECT) -> bytes:

@@ -89,6 +89,14 @@ class MessageParser(ABC, Generic[Head]):
         unread, self.unread = self.unread, b""
         return unread
 
+    def let_go(self) -> None:
+        """
+        Drop what is held of the peer's bytes: the connection has ended.
+
+        The parser itself stays until the collector comes, being in a cycle with its state, `next_event`.
+        """
+        self.unread, self._pieces = b"", []
+
     @property
     def is_mid_message(self) -> bool:
         """Whether part of a message has been received and the rest has not."""

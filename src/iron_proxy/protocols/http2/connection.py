@@ -7,7 +7,6 @@ complete, and up to 100 streams; the bodies are the caller's to hold, and our wi
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
 
 from iron_proxy.errors import IronProxyError
 from iron_proxy.protocols.http2 import frames, limits
@@ -44,14 +43,6 @@ class Http2Connection(SendingSide):
         self._decoder = decoder
         self._events: list[Event] = []
         self._now = 0.0
-        self._read_by_kind: dict[int, Callable[[int, int, bytes], None]] = {
-            frames.PRIORITY: self._read_idle_frame,
-            frames.RST_STREAM: self._read_reset,
-            frames.SETTINGS: self._read_settings,
-            frames.PING: self._read_ping,
-            frames.GOAWAY: self._read_go_away,
-            frames.WINDOW_UPDATE: self._read_window_update,
-        }
 
     def receive(self, data: bytes, now: float = 0.0) -> list[Event]:
         """The events of these bytes. `now` is any clock in seconds that does not go back: floods are judged by it."""
@@ -67,10 +58,26 @@ class Http2Connection(SendingSide):
                     fields = self._decoder.decode(payload)
                     self._read_fields(stream_id, fields, ends=flags & frames.END_STREAM != 0)
                 else:
-                    self._read_by_kind.get(kind, self._read_idle_frame)(flags, stream_id, payload)
+                    self._read_control(kind, flags, stream_id, payload)
         except ConnectionViolation as violation:
             self._fail(violation.code, violation.reason)
         return events
+
+    def _read_control(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        # No table of bound methods: the connection would be in a cycle with its own, and wait for the collector.
+        match kind:
+            case frames.WINDOW_UPDATE:
+                self._read_window_update(flags, stream_id, payload)
+            case frames.RST_STREAM:
+                self._read_reset(flags, stream_id, payload)
+            case frames.SETTINGS:
+                self._read_settings(flags, stream_id, payload)
+            case frames.PING:
+                self._read_ping(flags, stream_id, payload)
+            case frames.GOAWAY:
+                self._read_go_away(flags, stream_id, payload)
+            case _:
+                self._read_idle_frame(flags, stream_id, payload)
 
     @property
     def held_bytes(self) -> int:
