@@ -136,3 +136,15 @@ async def test_a_connection_is_closed_in_order_or_broken(conversation: Conversat
 
     assert conversation.stream.is_closed
     assert conversation.stream.was_aborted is (ending == "abort")
+
+
+@pytest.mark.parametrize("ending", ["close", "abort"])
+async def test_what_the_upstream_has_sent_beyond_its_answer_goes_with_the_connection(
+    conversation: Conversation, ending: str
+) -> None:
+    assert await conversation.ask(ANSWER + b"more")
+    assert conversation.connection.reader.parser.unread == b"more"
+
+    getattr(conversation.connection, ending)()
+
+    assert conversation.connection.reader.parser.unread == b""
