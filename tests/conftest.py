@@ -35,8 +35,9 @@ def pytest_configure() -> None:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """For scripts/failed-tests, which has to know whether the list of failures is the whole list."""
-    if session.config.cache is not None and not hasattr(session.config, "workerinput"):
-        session.config.cache.set("iron-proxy/ended", int(exitstatus))
+    cache = getattr(session.config, "cache", None)         # there is none with `-p no:cacheprovider`
+    if cache is not None and not hasattr(session.config, "workerinput"):
+        cache.set("iron-proxy/ended", int(exitstatus))
 
 
 @pytest.fixture(autouse=True)
