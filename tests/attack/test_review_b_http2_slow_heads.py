@@ -59,11 +59,11 @@ async def test_a_body_may_come_slowly() -> None:
 async def test_heads_that_come_one_behind_the_other_are_no_trickle() -> None:
     """Each read ends within a head, but never within the same."""
     async with Http2Served(FakeAllowlist("ok.test")) as proxy:
-        proxy.limit(request_head=0.3)             # all other deadlines are long
+        proxy.limit(request_head=1.5)             # shorter than all of it, and far longer than one
         caller = proxy.call(greets=False)
         wire = OPENING + b"".join(headers(stream, GET) for stream in range(1, 41, 2))
         for start in range(0, len(wire) - len(HEAD), len(HEAD)):
             caller.stream.write_nowait(wire[start : start + len(HEAD)])
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
 
         assert not caller.serving.done()

@@ -173,6 +173,12 @@ class Terminal:
             assert ready, self.seen
             self.seen += os.read(self._master, 4096)
 
+    def interrupt(self, prompt: bytes) -> None:
+        """Control-C, and the shell's next prompt: what is typed before that may be thrown away."""
+        self.seen = b""
+        self.type(b"\x03")
+        self.read_until(prompt)
+
     def wait(self) -> int:
         with contextlib.suppress(OSError):  # EIO: everybody has closed the terminal
             while data := os.read(self._master, 4096):
@@ -222,7 +228,7 @@ def test_a_shell_on_a_terminal_has_job_control(run_world: RunWorld, user: str) -
     wait_until(lambda: states("sleep 985") == {"T"}, 10.0, pause=0.001)
     run.type(b"fg\r")
     wait_until(lambda: states("sleep 985") == {"S"}, 10.0, pause=0.001)
-    run.type(b"\x03")
+    run.interrupt(b"prompt> ")
     run.type(b"echo status $?\r")
     run.read_until(b"status 130")
     run.type(b"exit 0\r")
@@ -234,14 +240,15 @@ def test_a_shell_on_a_terminal_has_job_control(run_world: RunWorld, user: str) -
 def test_an_interactive_shell_inside_works(terminal: Callable[..., Terminal]) -> None:
     run = terminal("env", "PS1=inside> ", "bash", "--norc", "-i")
     run.read_until(b"inside> ")
+    assert b"no job control" not in run.seen
     run.type(b"sleep 984\r")
     wait_until(lambda: bool(processes("sleep 984")), 10.0, pause=0.001)
-    run.type(b"\x03echo $((40 + 2))\r")
+    run.interrupt(b"inside> ")
+    run.type(b"echo $((40 + 2))\r")
     run.read_until(b"42")
     run.type(b"exit 9\r")
 
     assert run.wait() == 9
-    assert b"no job control" not in run.seen
 
 
 # --- many at once ---------------------------------------------------------------------------------------------------
