@@ -21,6 +21,8 @@ from iron_proxy.errors import ConfigError
 COMMAND = Path(sys.executable).with_name("iron-proxy")
 NAME = "iron-proxy"
 WORKERS_NAME = "iron-proxy-2-workers"
+# All load comes from one address, which by itself may not have all connections: 10,000 idle ones and those at work.
+_CONNECTIONS = 12_000
 # Any address: names are answered, nobody connects.
 _DNS_ANSWER = "127.0.0.1"
 
@@ -87,6 +89,7 @@ class IronProxy:
                 {"name": "secrets", "config": {"secrets": self._secrets()}},
             ],
             "metrics": {"listen": f"127.0.0.1:{management}"},
+            "limits": {"connections": _CONNECTIONS, "connections_per_client": _CONNECTIONS},
             "log": {"level": "info"},
         }
 

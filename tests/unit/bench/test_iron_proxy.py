@@ -8,6 +8,7 @@ from bench.iron_proxy import IronProxy, knows_workers
 from bench.setting import HOST, PROXY_TOKEN, REAL_SECRET, SMALL
 from tests.unit.bench.a_run import a_setting
 
+from iron_proxy.config.capacity import capacity_of
 from iron_proxy.config.loading import load_config
 
 SHAPES = {
@@ -26,6 +27,7 @@ def test_the_configuration_of_every_shape_is_one_that_iron_proxy_accepts(arm: Ir
     config, warnings = load_config(launch.command[-1], {})
     assert warnings == []
     assert [transform.name for transform in config.transforms] == ["allowlist", "secrets"]
+    assert capacity_of(config.limits, 20_000).per_client > 10_000     # idle ones, all of one client
 
 
 def test_the_real_secret_reaches_iron_proxy_by_its_environment_only(tmp_path: Path) -> None:
