@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # More arguments for pytest and for the benchmark: make test ARGS='-k tunnel', ARGS='-n 0 --pdb'
 ARGS ?=
+# The order of the files stays: by itself xdist begins those of one test last, and the longest tests are alone in theirs.
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # A test that hangs ends its worker after this many seconds, with a trace of where, and counts as failed: the longest
 # take a minute and a half.
 HANGS := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
@@ -35,7 +37,7 @@ demo: venv  ## see the proxy at work: nothing to configure, no internet needed
 
 test: venv  ## run all tests
 	@scripts/install-tools $(TEST_TOOLS)
-	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile $(HANGS) $(ARGS)
+	$(BIN)/python -m pytest -q $(PARALLEL) $(HANGS) $(ARGS)
 
 scale: venv  ## thousands of connections, streams, WebSockets and tunnels, and proxies behind a balancer: with figures
 	@scripts/install-tools $(TEST_TOOLS)
