@@ -6,6 +6,8 @@ or the text of a foreign exception that may quote one. Foreign errors become our
 `upstream/`, `secret_sources/`), with `from`.
 """
 
+import os
+
 
 class IronProxyError(Exception):
     """The root of everything iron-proxy raises on purpose."""
@@ -129,6 +131,11 @@ class AuditUnavailable(IronProxyError):
     """Nothing can be audited (`audit.mode: strict`), so nothing is done. The client may try again."""
 
     status = 503
+
+
+def system_reason(error: OSError) -> str:
+    """What the system says of an error, as part of a sentence: `permission denied`. Go's spelling."""
+    return os.strerror(error.errno or 0).lower()
 
 
 def let_go(error: BaseException | None) -> None:

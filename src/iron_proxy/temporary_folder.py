@@ -1,9 +1,8 @@
 """A folder for the files of one command: in the usual place, and where there is none a sentence says what to do."""
 
-import os
 import tempfile
 
-from iron_proxy.errors import StartupError
+from iron_proxy.errors import StartupError, system_reason
 
 
 def open_temporary_folder(prefix: str) -> tempfile.TemporaryDirectory[str]:
@@ -15,7 +14,7 @@ def open_temporary_folder(prefix: str) -> tempfile.TemporaryDirectory[str]:
             "no folder for temporary files can be written to; name one that can: TMPDIR=FOLDER"
         ) from error
     except OSError as error:
-        reason = os.strerror(error.errno or 0).lower()
+        reason = system_reason(error)
         raise StartupError(
             f"making a folder in {tempfile.gettempdir()}: {reason}; name another place: TMPDIR=FOLDER"
         ) from error

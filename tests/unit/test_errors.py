@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import gc
 import inspect
 import weakref
@@ -6,7 +7,7 @@ import weakref
 import pytest
 
 from iron_proxy import errors
-from iron_proxy.errors import BadRequest, ConfigError, IronProxyError, let_go
+from iron_proxy.errors import BadRequest, ConfigError, IronProxyError, let_go, system_reason
 
 EVERY_ERROR = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, IronProxyError)]
 
@@ -94,3 +95,10 @@ def test_what_an_error_says_stays() -> None:
 
     assert (str(error), error.status) == ("no", 417)
     assert [error.__context__, error.__cause__] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(OSError(errno.EACCES, "x"), "permission denied"), (OSError("of no number"), "success")]
+)
+def test_what_the_system_says_is_part_of_a_sentence(error: OSError, reason: str) -> None:
+    assert system_reason(error) == reason

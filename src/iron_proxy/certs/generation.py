@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from iron_proxy.certs.authority import BACKDATING, MAX_COMMON_NAME, random_serial, signature_hash
 from iron_proxy.certs.ca_parsing import CAKey
-from iron_proxy.errors import StartupError
+from iron_proxy.errors import StartupError, system_reason
 
 ALGORITHMS = ("rsa4096", "ed25519", "p256")
 
@@ -183,15 +183,11 @@ def _write(path: str, descriptor: int, mode: int, content: bytes) -> None:
         with open(descriptor, "wb", closefd=False) as file:
             file.write(content)
     except OSError as error:
-        raise StartupError(f"writing {path}: {_reason(error)}") from error
+        raise StartupError(f"writing {path}: {system_reason(error)}") from error
 
 
 def _cannot_create(path: str, error: OSError) -> StartupError:
     remedy = ""
     if isinstance(error, FileExistsError):
         remedy = "; a CA is never overwritten: choose another -outdir, or move ca.crt and ca.key away"
-    return StartupError(f"creating {path}: {_reason(error)}{remedy}")
-
-
-def _reason(error: OSError) -> str:
-    return os.strerror(error.errno or 0).lower()  # Go's spelling
+    return StartupError(f"creating {path}: {system_reason(error)}{remedy}")

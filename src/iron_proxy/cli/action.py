@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from iron_proxy.cli.export_syntax import exports
 from iron_proxy.cli.main import FAILURE, OK, USAGE
-from iron_proxy.errors import StartupError
+from iron_proxy.errors import StartupError, system_reason
 
 if TYPE_CHECKING:  # heavy: not for a usage error
     from iron_proxy.github_action.job_folder import JobFolder
@@ -100,7 +100,7 @@ def _report(folder: "JobFolder") -> "Report":
     try:
         report = report_of(entry for entry, _ in read_files([str(folder.audit)], tally))
     except OSError as error:
-        raise StartupError(f"reading {folder.audit}: {os.strerror(error.errno or 0).lower()}") from error
+        raise StartupError(f"reading {folder.audit}: {system_reason(error)}") from error
     tell_unread(tally)
     return report
 

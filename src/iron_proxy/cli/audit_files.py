@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader, TextIOWrapper
 from typing import TYPE_CHECKING, Literal
 
+from iron_proxy.errors import system_reason
+
 if TYPE_CHECKING:                                # heavy: not for a usage error
     from rich.console import Console
 
@@ -46,7 +48,7 @@ def file_sentence(error: OSError) -> str:
     from iron_proxy.audit_reading.terminal_text import escaped
 
     name = error.filename if isinstance(error.filename, str) else "standard input"
-    return f"reading {escaped(name)}: {os.strerror(error.errno or 0).lower()}"
+    return f"reading {escaped(name)}: {system_reason(error)}"
 
 
 def judge_of(config: "Config", pipeline: "Pipeline") -> "Judge":

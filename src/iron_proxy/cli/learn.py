@@ -25,7 +25,7 @@ from iron_proxy.cli.audit_files import (
 )
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.cli.standard_output import write_document
-from iron_proxy.errors import ConfigError, StartupError
+from iron_proxy.errors import ConfigError, StartupError, system_reason
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
 
 if TYPE_CHECKING:                                # heavy: not for a usage error
@@ -248,7 +248,7 @@ def _write(text: str, out: str) -> None:
         with open(out, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise StartupError(f"writing {out}: {os.strerror(error.errno or 0).lower()}") from error
+        raise StartupError(f"writing {out}: {system_reason(error)}") from error
 
 
 def _summarize(result: _Result, out: str) -> None:

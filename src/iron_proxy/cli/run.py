@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.cli.run_flags import FLAGS, order_from
-from iron_proxy.errors import ConfigError, IronProxyError, StartupError
+from iron_proxy.errors import ConfigError, IronProxyError, StartupError, system_reason
 from iron_proxy.go_compat.flags import FlagError, HelpRequested, ParsedFlags
 
 if TYPE_CHECKING:  # heavy: not for a usage error
@@ -147,7 +147,7 @@ def _open(path: str, how: int, cleanup: contextlib.ExitStack) -> int:
     try:
         descriptor = os.open(path, how | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StartupError(f"writing {path}: {os.strerror(error.errno or 0).lower()}") from error
+        raise StartupError(f"writing {path}: {system_reason(error)}") from error
     cleanup.callback(os.close, descriptor)
     if how == _NEW:
         cleanup.callback(_remove_if_empty, path)

@@ -152,6 +152,8 @@ async def _row(asked: Asked, examination: "Examination") -> Row:
 def _print_table(rows: list[Row], is_plain: bool) -> None:
     from rich.console import Console
 
+    from iron_proxy.learning.rule_text import counted
+
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")     # paths need not be UTF-8, nor the terminal
     is_plain = is_plain or bool(os.environ.get("NO_COLOR"))
@@ -162,7 +164,7 @@ def _print_table(rows: list[Row], is_plain: bool) -> None:
     console.print(_table(rows))
     missing = sum(not row.available for row in rows)
     doubtful = sum(row.available and bool(row.notes) for row in rows)
-    number = "1 secret" if len(rows) == 1 else f"{len(rows)} secrets"
+    number = counted(len(rows), "secret")
     if missing or doubtful:
         console.print(f"{number}: {missing} cannot be had, {doubtful} with a note.")
     else:

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
-from iron_proxy.errors import StartupError
+from iron_proxy.errors import StartupError, system_reason
 
 # Half a second is usual; a machine that is busy with other things gets this much.
 START_TIMEOUT = 15.0
@@ -83,7 +83,7 @@ class ProxyProcess:
                 stderr=subprocess.PIPE,
             )
         except OSError as error:
-            raise StartupError(f"the proxy could not be started: {os.strerror(error.errno or 0).lower()}") from error
+            raise StartupError(f"the proxy could not be started: {system_reason(error)}") from error
         self._reader.start()
         try:
             self._wait_ready()

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from iron_proxy.errors import system_reason
+
 # On loopback every client here is done within three seconds, the slowest (Java, which compiles) included. A machine
 # that is busy with other things gets this much.
 TIME_LIMIT: Final = 20.0
@@ -43,7 +45,7 @@ def run_child(
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            return ChildEnd(127, f"{command[0]}: {os.strerror(error.errno or 0).lower()}")
+            return ChildEnd(127, f"{command[0]}: {system_reason(error)}")
         status = _wait(process, time_limit)
         return ChildEnd(status, _end_of(errors))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from iron_proxy.errors import StartupError
+from iron_proxy.errors import StartupError, system_reason
 
 
 class JobFolder:
@@ -35,7 +35,7 @@ class JobFolder:
                 f"{self.path} is there already: the proxy was started before in this job; use the action once"
             ) from None
         except OSError as error:
-            raise StartupError(f"creating {self.path}: {os.strerror(error.errno or 0).lower()}") from error
+            raise StartupError(f"creating {self.path}: {system_reason(error)}") from error
 
     def read(self, path: Path) -> dict[str, Any] | None:
         """What `write` has written; None where nothing was."""

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Self
 
 import iron_proxy
-from iron_proxy.errors import JailUnavailable
+from iron_proxy.errors import JailUnavailable, system_reason
 from iron_proxy.jail.hiding import Machine, decide_hiding
 from iron_proxy.jail.orders import Message, Orders, receive, send
 from iron_proxy.jail.plan import JailPlan
@@ -190,7 +190,7 @@ def _start_inside(orders: Orders) -> tuple[subprocess.Popen[bytes], socket.socke
         )
     except OSError as error:
         ours.close()
-        reason = os.strerror(error.errno or 0).lower()
+        reason = system_reason(error)
         raise JailUnavailable(f"the jail's own program could not be started: {reason}") from error
     finally:
         theirs.close()

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from iron_proxy.errors import StartupError
+from iron_proxy.errors import StartupError, system_reason
 
 # Where systems keep all their roots in one PEM file; the first that is there counts.
 SYSTEM_BUNDLES: Final = (
@@ -75,7 +75,7 @@ def read_ca_certificate(path: str) -> bytes:
         with open(path, "rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = os.strerror(error.errno or 0).lower() if isinstance(error, OSError) else "not a file name"
+        reason = system_reason(error) if isinstance(error, OSError) else "not a file name"
         raise StartupError(f"reading CA cert: {path}: {reason}; make a CA with: iron-proxy generate-ca") from error
     if len(content) > MAX_FILE_BYTES or not certificates_of(content):
         raise StartupError(f"reading CA cert: {path} holds no certificate in PEM form")
@@ -156,7 +156,7 @@ def write_trust_file(path: str, content: bytes) -> None:
         if temporary:
             with suppress(OSError):
                 os.unlink(temporary)
-        reason = os.strerror(error.errno or 0).lower()
+        reason = system_reason(error)
         raise StartupError(f"writing {path}: {reason}; name another place with: -bundle FILE") from error
 
 

@@ -8,7 +8,6 @@ namespaces, by explicit choice. Called by `cli/run.py`, in the main thread.
 import asyncio
 import contextlib
 import errno
-import os
 import resource
 import secrets
 import shutil
@@ -20,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
+from iron_proxy.errors import system_reason
 from iron_proxy.jail.execute import NOT_EXECUTABLE, NOT_FOUND
 from iron_proxy.session.jailed import served
 from iron_proxy.session.preparation import Preparation
@@ -133,7 +133,7 @@ def _give_back(limits: Mapping[int, tuple[int, int]], pid: int) -> None:
 def _why_not_started(command: str, error: OSError) -> str:
     if "/" not in command and isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"{command}: command not found"
-    return f"{command}: {os.strerror(error.errno or 0).lower()}"
+    return f"{command}: {system_reason(error)}"
 
 
 def _nothing() -> None:
