@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.log_lines import LogLines
 from tests.unit.session.test_tally import denied, request
 
 from iron_proxy.cli import run as module
@@ -22,14 +23,12 @@ from iron_proxy.session.summary import Ending
 
 
 @pytest.fixture(autouse=True)
-def a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, process_log: LogLines) -> Iterator[None]:
     """What a command does to its process must not last."""
-    handlers, level, propagate = log.handlers, log.level, log.propagate
     monkeypatch.setattr("iron_proxy.runtime.hardening.harden_process", lambda: (0, 0))
     monkeypatch.setattr("iron_proxy.runtime.open_files.raise_open_files", lambda: (1024, 1024))
     monkeypatch.setattr("iron_proxy.session.records.start_logging", write_nowhere)
     yield
-    log.handlers, log.level, log.propagate = handlers, level, propagate
     gc.enable()
 
 

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.fakes.served import GET, OK, Served, turns
+from tests.fakes.served import GET, OK, FarEnd, Served, turns
 from tests.fakes.transforms import FakeTransform
 
 from iron_proxy.errors import BadRequest, ClientDisconnected, ClientError, ClientTimeout
@@ -299,23 +299,28 @@ async def test_in_a_relay_a_half_close_is_no_departure(proxy: Served, monkeypatc
     await client.served()
 
 
-async def test_a_connection_that_has_ended_does_not_wait_for_the_collector(proxy: Served) -> None:
-    """Each is a task, a TLS context and buffers: thousands of them stayed between two collections."""
-    proxy.answers(OK)
-    client = proxy.open()
-    client.send(GET)
-    await client.receive_until(b"ok")
-    connection = next(each for each in proxy.services.connections if isinstance(each, ClientConnection))
+async def goes_with_its_client(proxy: Served, client: FarEnd) -> bool:
+    """Whether the connection is gone once its client is, while the collector does not run."""
+    [connection] = [each for each in proxy.services.connections if isinstance(each, ClientConnection)]
     gone = weakref.ref(connection)
     gc.disable()
     try:
         client.stream.close()
         await client.served()
         del connection
-
-        assert gone() is None
+        return gone() is None
     finally:
         gc.enable()
+
+
+async def test_a_connection_that_has_ended_does_not_wait_for_the_collector(proxy: Served) -> None:
+    """Each is a task, a TLS context and buffers: thousands of them stayed between two collections."""
+    proxy.answers(OK)
+    client = proxy.open()
+    client.send(GET)
+    await client.receive_until(b"ok")
+
+    assert await goes_with_its_client(proxy, client)
 
 
 MALFORMED = b"GET / HTTP/1.1\r\nHost: ok.test\r\n: x\r\n\r\n"
@@ -326,17 +331,8 @@ async def test_nor_does_one_that_a_malformed_request_has_ended(proxy: Served) ->
     client = proxy.open()
     client.send(MALFORMED)
     await turns()
-    [connection] = proxy.services.connections
-    gone = weakref.ref(connection)
-    gc.disable()
-    try:
-        client.stream.close()
-        await client.served()
-        del connection
 
-        assert gone() is None
-    finally:
-        gc.enable()
+    assert await goes_with_its_client(proxy, client)
 
 
 async def test_what_stands_behind_the_last_request_goes_with_the_connection(proxy: Served) -> None:

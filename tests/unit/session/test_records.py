@@ -1,7 +1,6 @@
 import json
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,26 +8,11 @@ from tests.unit.session.test_tally import request
 
 from iron_proxy.audit.record import Record
 from iron_proxy.config.schema import LogConfig
-from iron_proxy.runtime.process_log import log, report
+from iron_proxy.runtime.process_log import report
 from iron_proxy.secret_sources.source import Secret
 from iron_proxy.session.records import Records
 
-
-@pytest.fixture(autouse=True)
-def log_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    handlers, level, propagate = log.handlers, log.level, log.propagate
-    monkeypatch.setattr("iron_proxy.session.records.start_logging", set_handlers)
-    yield
-    log.handlers, log.level, log.propagate = handlers, level, propagate
-
-
-def set_handlers(level: str, write: object) -> None:
-    """As `start_logging`, which takes the process over as well."""
-    from iron_proxy.runtime.process_log import JSONLines
-
-    log.handlers = [JSONLines(write)]  # type: ignore[arg-type]
-    log.setLevel(logging.INFO)
-    log.propagate = False
+pytestmark = pytest.mark.usefixtures("process_log")
 
 
 def records_to(*files: Path, sinks: tuple[object, ...] = ()) -> tuple[Records, list[str]]:
