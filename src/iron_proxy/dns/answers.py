@@ -217,10 +217,11 @@ def _host_of(name: bytes) -> str | None:
     it does not match as a name.
     """
     labels = messages.labels_of(name)
-    if any(b"." in label for label in labels):
+    joined = b".".join(labels)
+    if joined.count(b".") >= len(labels):
         return None
     try:
-        host, is_ip = parse_host(b".".join(labels))
+        host, is_ip = parse_host(joined)
     except BadRequest:
         return None
     return None if is_ip else host

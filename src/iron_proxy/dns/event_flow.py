@@ -70,14 +70,18 @@ class EventFlow:
         """Pass on an event whatever the rate."""
         self._on_event(event)
 
-    def tell_or_count(self, event: DNSEvent, client_host: str) -> None:
-        """Pass on an event of a client, or count it when there have been too many."""
+    def tell_or_count(self, client_host: str, decision: Word, rcode: str, event: Callable[[], DNSEvent]) -> None:
+        """
+        Pass on an event of a client, or count it when there have been too many.
+
+        `event` makes it: in a flood nearly all are only counted, and none of their names has to be written out.
+        """
         if self._per_client.take(client_key(client_host)) and self._in_total.take("all"):
-            self._on_event(event)
+            self._on_event(event())
             return
         if not self._omitted:
             self._call_later(OMISSIONS_EVERY, self.tell_omissions)
-        self._omitted[event.decision, event.rcode] += 1
+        self._omitted[decision, rcode] += 1
 
     def tell_omissions(self) -> None:
         """One event for each kind of what was counted since the last time."""

@@ -318,8 +318,13 @@ _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 
 def name_text(name: bytes) -> str:
     """A wire name for people: no final dot, the root as ".", odd bytes as \\DDD."""
-    labels = ("".join(chr(byte) if byte in _PLAIN else f"\\{byte:03d}" for byte in label) for label in labels_of(name))
-    return ".".join(labels) or "."
+    return ".".join(map(_label_text, labels_of(name))) or "."
+
+
+def _label_text(label: bytes) -> str:
+    if _PLAIN.issuperset(label):
+        return label.decode("ascii")
+    return "".join(chr(byte) if byte in _PLAIN else f"\\{byte:03d}" for byte in label)
 
 
 def address_record(address: str, owner: bytes | None = None) -> Record:

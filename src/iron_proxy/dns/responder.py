@@ -120,8 +120,10 @@ class Responder:
         return serialize_response(query, messages.NOERROR, tail, limit)
 
     def _refuse(self, query: Query, client: Address, refused: Refused, limit: int) -> bytes:
-        event = _event(query, client, "refused", refused.rcode, refused.reason)
-        self.events.tell_or_count(event, client[0])
+        def event() -> DNSEvent:
+            return _event(query, client, "refused", refused.rcode, refused.reason)
+
+        self.events.tell_or_count(client[0], "refused", RCODE_NAMES[refused.rcode], event)
         tail = messages.empty_tail(query) if refused.rcode == messages.NXDOMAIN else EMPTY
         return serialize_response(query, refused.rcode, tail, limit, refused.opt)
 
@@ -129,8 +131,11 @@ class Responder:
         known = self._lookups.known(forward)
         if known is None:
             return None
-        event = _event(query, client, "passthrough", known.rcode, known.reason, known.upstream)
-        self.events.tell_or_count(event, client[0])
+
+        def event() -> DNSEvent:
+            return _event(query, client, "passthrough", known.rcode, known.reason, known.upstream)
+
+        self.events.tell_or_count(client[0], "passthrough", RCODE_NAMES[known.rcode], event)
         return serialize_response(query, known.rcode, known.tail, limit)
 
     def look_up(self, pending: PendingAnswer, client: Address, reply: Reply) -> None:
@@ -185,8 +190,11 @@ class Responder:
     def _report_unanswerable(self, packet: Unanswerable, client: Address) -> None:
         word: Word = "dropped" if packet.reply is None else "malformed"
         rcode = "" if packet.reply is None else RCODE_NAMES[packet.rcode]
-        event = DNSEvent("", "", client_text(client), word, rcode, packet.reason)
-        self.events.tell_or_count(event, client[0])
+
+        def event() -> DNSEvent:
+            return DNSEvent("", "", client_text(client), word, rcode, packet.reason)
+
+        self.events.tell_or_count(client[0], word, rcode, event)
 
 
 def _event(

@@ -24,6 +24,8 @@ from iron_proxy.messages.request import Request
 HOSTS_REMEMBERED = 1024
 # Up to so many comparisons one by one are faster than a group of rules is.
 _FEW_COMPARISONS = 4
+# A host that no rule has costs no object of its own, however many of them a client invents.
+_NO_RULES = HostRules(())
 
 
 class RuleIndex:
@@ -112,9 +114,12 @@ class RuleIndex:
         return [(position, self.rules[position]) for position in positions]
 
     def _find(self, host: str) -> HostRules:
+        covering = self._covering(host)
+        if not covering:
+            return _NO_RULES
         single: list[Placed] = []
         groups: list[RuleGroup] = []
-        for positions in self._covering(host):
+        for positions in covering:
             group = self._groups.get(positions[0])
             if group is None:
                 single += self._placed(positions)
@@ -123,7 +128,11 @@ class RuleIndex:
         return HostRules(single, groups)
 
     def _covering(self, host: str) -> list[list[int]]:
-        found = [*self._globs.matching(host), *self._suffixes_of(host), *self._networks_of(address_of(host))]
+        found = self._globs.matching(host)
+        if self._suffixes:
+            found += self._suffixes_of(host)
+        if self._cidrs:
+            found += self._networks_of(address_of(host))
         if self._any:
             found.append(self._any)
         if host in self._exact:
@@ -131,7 +140,7 @@ class RuleIndex:
         return found
 
     def _suffixes_of(self, host: str) -> Iterator[list[int]]:
-        rest = host if self._suffixes else ""
+        rest = host
         while rest:
             if rest in self._suffixes:
                 yield self._suffixes[rest]

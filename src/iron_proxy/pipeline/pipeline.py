@@ -91,7 +91,10 @@ class Pipeline:
 
     def could_admit_name(self, host: str, client: str = "") -> bool:
         """Whether some request to this host could pass, on whatever port: asked where a name is not yet resolved."""
-        return self._allow_by_default or any(admits(host, client) for admits in self._admits_name)
+        for admits in self._admits_name:
+            if admits(host, client):
+                return True
+        return self._allow_by_default
 
     async def run_request(self, exchange: Exchange, traces: Traces, scope: Scope = Scope.REQUEST) -> Permit | Refusal:
         """Run the request side. Raises TransformError when a transform fails."""

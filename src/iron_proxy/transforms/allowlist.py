@@ -91,7 +91,10 @@ class Allowlist:
 
     def admits_name(self, host: str, client: str = "") -> bool:
         """Whether any rule covers this host for this client, whatever the port; with `warn`, always."""
-        return self._warn_only or any(rule.admits_client(client) for rule in self._index.of_host(host).kinds)
+        if self._warn_only:
+            return True
+        kinds = self._index.of_host(host).kinds          # mostly empty: a flood of questions is about names without any
+        return bool(kinds) and any(rule.admits_client(client) for rule in kinds)
 
     def _admission_of_target(self, target: Target, client: str) -> Admission | None:
         rule = self._index.first_possible(target, client)

@@ -25,6 +25,10 @@ def flow(events: list[DNSEvent], later: Later, per_client: int = 2, in_total: in
     )
 
 
+def offer(told: EventFlow, event: DNSEvent, client_host: str) -> None:
+    told.tell_or_count(client_host, event.decision, event.rcode, lambda: event)
+
+
 REFUSED = DNSEvent("a.test", "A", "192.0.2.7:53", "refused", "NXDOMAIN", "no rule allows this name")
 DROPPED = DNSEvent("", "", "192.0.2.7:53", "dropped", "", "shorter than a header")
 
@@ -34,8 +38,8 @@ def test_what_is_too_much_of_one_client_is_counted_and_told_together() -> None:
     told = flow(events, later)
 
     for event in (REFUSED, REFUSED, REFUSED, DROPPED, DROPPED):
-        told.tell_or_count(event, "192.0.2.7")
-    told.tell_or_count(REFUSED, "192.0.2.8")
+        offer(told, event, "192.0.2.7")
+    offer(told, REFUSED, "192.0.2.8")
     assert events == [REFUSED, REFUSED, REFUSED]
 
     [(delay, tell)] = later.calls
@@ -55,7 +59,7 @@ def test_many_clients_together_can_be_too_much() -> None:
     told = flow(events, later)
 
     for number in range(9):
-        told.tell_or_count(REFUSED, f"192.0.2.{number}")
+        offer(told, REFUSED, f"192.0.2.{number}")
 
     assert len(events) == 5
 
@@ -64,10 +68,10 @@ def test_the_next_flood_is_counted_from_nothing() -> None:
     events, later = list[DNSEvent](), Later()
     told = flow(events, later, per_client=0)
 
-    told.tell_or_count(REFUSED, "a")
+    offer(told, REFUSED, "a")
     later.calls[0][1]()
     told.tell_omissions()
-    told.tell_or_count(REFUSED, "a")
+    offer(told, REFUSED, "a")
     later.calls[1][1]()
 
     assert [event.omitted for event in events] == [1, 1]
@@ -80,3 +84,16 @@ def test_what_left_the_machine_is_told_whatever_the_rate() -> None:
     told.tell(REFUSED)
 
     assert events == [REFUSED]
+
+
+def test_what_is_only_counted_is_not_made() -> None:
+    made, told = list[DNSEvent](), flow([], Later(), per_client=1)
+
+    def event() -> DNSEvent:
+        made.append(REFUSED)
+        return REFUSED
+
+    for _ in range(3):
+        told.tell_or_count("192.0.2.7", "refused", "NXDOMAIN", event)
+
+    assert len(made) == 1
