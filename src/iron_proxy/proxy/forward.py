@@ -59,6 +59,7 @@ async def forward_whole(
             if unsent is not None:
                 await unsent
             head = await connection.read_head(services.response_header_timeout)
+            services.pool.note_answer(connection)
             if head.status < 200:
                 head = await skip_informational(client, connection, head, services.response_header_timeout, exchange)
             if head.status == 407:
@@ -148,6 +149,7 @@ async def _upload(connection: Upstream, body: Body) -> None:
 
 async def _final_head(client: Client, connection: Upstream, exchange: Exchange | None) -> ResponseHead:
     head = await connection.read_head(_WHILE_UPLOADING)
+    client.services.pool.note_answer(connection)
     head = await skip_informational(client, connection, head, _WHILE_UPLOADING, exchange)
     connection.route.check_status(head.status)
     return head

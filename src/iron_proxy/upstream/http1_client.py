@@ -32,8 +32,8 @@ class UpstreamConnection:
     """Owned by one exchange at a time; between exchanges by the pool. `key` is the pool's name for its origin."""
 
     __slots__ = (
-        "bound_to", "broken", "facts", "idle_since", "is_chunked", "is_idle", "key", "offered", "read_head", "reader",
-        "route", "stream", "uses", "write_timeout",
+        "asked_at", "bound_to", "broken", "facts", "idle_since", "is_chunked", "is_idle", "key", "offered", "read_head",
+        "reader", "route", "stream", "uses", "write_timeout",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,7 @@ class UpstreamConnection:
         self.read_head = self.reader.read_head
         self.is_chunked = False               # the body that is being sent
         self.uses = 0
+        self.asked_at = 0.0                   # when a request wanted it, until it is answered; 0.0: nobody measures
         self.is_idle = False                  # in the pool; kept by the pool
         self.idle_since = 0.0
         self.bound_to: object = None          # whose credentials it carries (bound_connections.py); None: nobody's

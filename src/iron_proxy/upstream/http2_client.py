@@ -216,6 +216,7 @@ class Http2Exchange(Http2Stream):
         self.connection = connection
         self.facts = connection.facts
         self.received_any = False
+        self.asked_at = 0.0                   # as of an HTTP/1 connection
         self.route = DIRECT                   # https goes straight or through a tunnel: no proxy reads it
         self._heads: list[ResponseHead] = []
         self._informational = 0

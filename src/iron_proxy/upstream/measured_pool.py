@@ -1,27 +1,23 @@
 """
 The same pool, where somebody counts: how often a connection is used again, how long a new one and an answer take.
 
-Which of the two is built is decided once (`runtime/assemble.py`), so that a proxy without metrics pays nothing for
-them. What is done with the figures is the observer's business (`management/upstream_metrics.py`).
+Which of the two is built is decided once (`runtime/assemble.py`), so that a proxy without metrics pays nothing but
+a call for them. What is done with the figures is the observer's business (`management/upstream_metrics.py`).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
-from weakref import WeakMethod
 
 from iron_proxy.config.schema import DEFAULT_LIMITS, LimitsConfig
 from iron_proxy.errors import UpstreamError, UpstreamTLSError
 from iron_proxy.pipeline.pipeline import Permit
-from iron_proxy.protocols.http1.events import ResponseHead
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSStream
 from iron_proxy.upstream.dialer import Dialer
 from iron_proxy.upstream.http1_client import OriginKey, UpstreamConnection
 from iron_proxy.upstream.http2_client import Http2Exchange
 from iron_proxy.upstream.pool import Http2Use, Pool
-
-ReadHead = Callable[[float], Awaitable[ResponseHead]]
 
 
 class Observer(Protocol):
@@ -57,7 +53,7 @@ class MeasuredPool(Pool):
         connection = super().take_idle(permit, http2, owner)
         if connection is not None:
             self._observer.taken_reused += 1
-            self._time(connection, perf_counter())
+            connection.asked_at = perf_counter()
         return connection
 
     async def connect(self, permit: Permit, *, http2: bool = False) -> UpstreamConnection | Http2Exchange:
@@ -65,7 +61,7 @@ class MeasuredPool(Pool):
         started = perf_counter()
         connection = await super().connect(permit, http2=http2)
         self._observer.taken_new += 1
-        self._time(connection, started)
+        connection.asked_at = started
         return connection
 
     async def connect_http1(self, permit: Permit) -> UpstreamConnection:
@@ -87,40 +83,8 @@ class MeasuredPool(Pool):
         self._observer.connected((perf_counter() - started) * 1e3, version)
         return stream
 
-    def _time(self, connection: UpstreamConnection | Http2Exchange, started: float) -> None:
-        """Have the next reading of a head told: `read_head` is looked up on the connection itself."""
-        timed: ReadHead = connection.read_head
-        if type(timed) is not _TimedHead:
-            read = connection.read_head if isinstance(connection, UpstreamConnection) else _weak(connection)
-            timed = connection.read_head = _TimedHead(read, self._observer)  # type: ignore[method-assign]  # of HTTP/2
-        timed.started = started
-
-
-class _TimedHead:
-    """`read_head` of a connection, for all its requests, which tells when it first comes back with something."""
-
-    __slots__ = ("_answered", "_read", "started")
-
-    def __init__(self, read: ReadHead, observer: Observer) -> None:
-        self._read = read
-        self._answered = observer.answered
-        self.started = 0.0
-
-    async def __call__(self, timeout: float) -> ResponseHead:
-        head = await self._read(timeout)
-        if self.started:
-            self._answered((perf_counter() - self.started) * 1e3)
-            self.started = 0.0                      # what follows a 1xx is no first head
-        return head
-
-
-def _weak(exchange: Http2Exchange) -> ReadHead:
-    """Its `read_head`, without a cycle: collections are rare (`runtime/serving.py`), and this is once a request."""
-    method = WeakMethod(exchange.read_head)
-
-    def read(timeout: float) -> Awaitable[ResponseHead]:
-        found = method()
-        assert found is not None, "whoever calls this has the exchange"  # noqa: S101
-        return found(timeout)
-
-    return read
+    def note_answer(self, connection: UpstreamConnection | Http2Exchange) -> None:
+        """See `Pool.note_answer`."""
+        if connection.asked_at:
+            self._observer.answered((perf_counter() - connection.asked_at) * 1e3)
+            connection.asked_at = 0.0

@@ -92,6 +92,9 @@ class Pool:
             connection.close()
         return None
 
+    def note_answer(self, connection: UpstreamConnection | Http2Exchange) -> None:
+        """The first head of an answer is here, 1xx included: for whoever measures."""
+
     async def connect(self, permit: Permit, *, http2: bool = False) -> UpstreamConnection | Http2Exchange:
         """A new connection, or room on one that came up meanwhile. Raises UpstreamError."""
         key = (permit.scheme, permit.target, permit.admission.names_address)

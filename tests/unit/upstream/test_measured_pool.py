@@ -100,8 +100,10 @@ async def exchange(pool: MeasuredPool, dialer: FakeDialer, answer: bytes) -> Ups
     connection.expect("GET")
     dialer.upstreams[0].write_nowait(answer)
     head = await connection.read_head(1.0)
+    pool.note_answer(connection)
     while head.status < 200:
         head = await connection.read_head(1.0)
+        pool.note_answer(connection)
     pool.give_back(connection)
     return connection
 
@@ -165,7 +167,8 @@ async def test_streams_of_http2_are_timed_and_leave_no_cycle(told: Told, without
     first.receive_head(ResponseReceived(1, head, True, frozenset()))
 
     assert await first.read_head(1.0) is head
-    assert told.all== ["connected TLSv1.3", "answered"]
+    pool.note_answer(first)
+    assert told.all == ["connected TLSv1.3", "answered"]
 
     gone = weakref.ref(first)
     first.abort()

@@ -66,38 +66,37 @@ class FieldEncoder:
 def _check_shape(block: bytes) -> None:
     """Raise unless the block is whole representations, size updates first (RFC 7541 section 6)."""
     at, end = 0, len(block)
-    any_field = False
+    while at < end and block[at] & 0xE0 == 0x20:
+        at = _integer(block, at, 0x1F)[1]
     while at < end:
-        run = _INDEXED_RUN.match(block, at)
-        if run is not None:
-            at, any_field = run.end(), True
-            continue
         first = block[at]
-        if first & 0xE0 == 0x20:  # a table size update
-            if any_field:
-                raise _malformed()
-            at = _integer(block, at, 0x1F)[1]
-            continue
-        any_field = True
-        index, at = _integer(block, at, 0x7F if first & 0x80 else 0x3F if first & 0x40 else 0x0F)
-        if first & 0x80:
-            continue
-        if not index:
-            at = _after_string(block, at)
-        at = _after_string(block, at)
-
-
-def _after_string(block: bytes, at: int) -> int:
-    length, at = _integer(block, at, 0x7F)
-    if length > len(block) - at:
+        if first & 0x80:  # a field of a table
+            at = at + 1 if first != 0xFF else _integer(block, at, 0x7F)[1]
+        elif first & 0xE0 == 0x20:
+            raise _malformed()
+        else:
+            at = _after_literal(block, at, 0x3F if first & 0x40 else 0x0F)
+    if at > end:
         raise _malformed()
-    return at + length
+
+
+def _after_literal(block: bytes, at: int, mask: int) -> int:
+    """Where a field with its value, and perhaps its name, ends: perhaps behind the block."""
+    index = block[at] & mask
+    at = at + 1 if index != mask else _integer(block, at, mask)[1]
+    for _ in range(1 if index else 2):
+        if at >= len(block):
+            raise _malformed()
+        length = block[at] & 0x7F
+        at += 1
+        if length == 0x7F:
+            length, at = _integer(block, at - 1, 0x7F)
+        at += length
+    return at
 
 
 def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """(value, where it ends) by RFC 7541 section 5.1."""
-    if at >= len(block):
-        raise _malformed()
+    """(value, where it ends) of one that begins in the block, by RFC 7541 section 5.1."""
     value = block[at] & mask
     at += 1
     if value < mask:

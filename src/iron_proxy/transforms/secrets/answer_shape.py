@@ -41,7 +41,7 @@ class AnswerShape:
                 codings.append(value)
             elif lower in _MESSAGE_CODINGS and value.strip().lower() not in (b"", b"identity"):
                 self.has_opaque_messages = True
-        self.is_text = is_text(content_type)
+        self.is_text = content_type != b"" and is_text(content_type)
         self.codings = parse_codings(codings) if codings else ()    # None: one that we do not know
         self.must_be_decoded = self.codings != () or self.has_opaque_messages
 

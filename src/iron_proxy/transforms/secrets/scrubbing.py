@@ -63,9 +63,10 @@ class ResponseScrubber:
         if shape.must_be_decoded:
             return False
         content = body.gather_nowait(WHOLE_BYTES)
-        if content is None or body.trailers:
+        if content is None or (len(content) >= shortest and redactor.natural.first_match(content) is not None):
             return False
-        return len(content) < shortest or redactor.natural.first_match(content) is None
+        trailers = body.trailers                  # all of them: what was gathered is the whole body
+        return not trailers or AnswerShape(trailers, redactor).is_clean
 
     def begin(self) -> "Scrubbing":
         """The scrubbing of one exchange."""

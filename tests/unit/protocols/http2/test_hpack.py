@@ -1,5 +1,7 @@
 """RFC 7541: what the coder makes of honest blocks, and that hostile ones end in one error of ours."""
 
+import contextlib
+
 import pytest
 from tests.wire.http2_frames import block, integer
 
@@ -49,6 +51,7 @@ def test_a_field_marked_by_the_sender_is_reported() -> None:
         b"\x80", b"\xff\xff\xff\xff\xff\x0f", b"\xbe", b"\x7e\x01a", b"\x82\x20", b"\x3f\xff\xff\x03",
         b"\x40\x84\xff\xff\xff\xff\x01a",
         b"\x40\x01a\x82\xff\xff", b"\xff" + b"\x80" * 100 + b"\x01",
+        b"\x00", b"\x00\x00", b"\x41\x05abcd", b"\x40\x03x-a\x7f", b"\x82\xff", b"\x20\x82\x3f",
     ],
     ids=lambda wire: wire[:12].hex(),
 )  # fmt: skip
@@ -71,6 +74,20 @@ def test_a_table_is_no_larger_than_we_said() -> None:
     assert len(decoder.decode(b"\xbe")) == 1
     with pytest.raises(ConnectionViolation):
         decoder.decode(b"\xbf")
+
+
+def test_a_block_that_ends_anywhere_but_behind_a_field_is_malformed() -> None:
+    whole = b"\x20\x3f\xe1\x1f\x82\x41" + integer(200, 0, 7) + b"h" * 200 + b"\x10\x03x-a\x01b\x0f\x20\x01c\x84"
+    ends = {1, 4, 5, 208, 215, 219, len(whole)}
+
+    decoded = set()
+    for end in range(1, len(whole) + 1):
+        with contextlib.suppress(ConnectionViolation):
+            FieldDecoder(65_536).decode(whole[:end])
+            decoded.add(end)
+
+    assert len(FieldDecoder(65_536).decode(whole)) == 5
+    assert decoded == ends
 
 
 def test_size_updates_at_the_start_of_a_block_are_taken() -> None:

@@ -50,6 +50,22 @@ def test_a_small_answer_without_the_secret_passes_untouched(shared: bool) -> Non
     assert response.body.read_nowait() == b'{"ok": true}'
 
 
+def test_a_small_answer_with_trailers_that_hold_nothing_passes_untouched() -> None:
+    response = response_of(b"x", TEXT, trailers=[(b"grpc-status", b"0")], sized=False)
+    body = response.body
+
+    assert ResponseScrubber(Knows()).finds_nothing(response)
+    assert response.body is body
+    assert response.body.trailers == [(b"grpc-status", b"0")]
+
+
+@pytest.mark.parametrize("trailer", [(b"x-sum", REAL), (b"x-" + REAL.lower(), b"1")])
+def test_trailers_are_searched_names_and_values(trailer: tuple[bytes, bytes]) -> None:
+    response = response_of(b"", TEXT, trailers=[(b"grpc-status", b"0"), trailer], sized=False)
+
+    assert not ResponseScrubber(Knows()).finds_nothing(response)
+
+
 def test_fields_that_come_again_are_not_searched_again() -> None:
     response = response_of(b"", (b"X-Echo", b"nothing"), shared=True)
     scrubber = ResponseScrubber(Knows())
