@@ -23,7 +23,7 @@ BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dist pex test-installed image-check release test scale soak clients-page fuzz selftest-rivals docs check bench bench-quick bench-gate bench-baseline lock clean
+.PHONY: help venv demo dist pex test-installed image-check release test scale soak clients-page fuzz selftest-rivals docs check bench bench-quick bench-gate profile bench-baseline lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -102,6 +102,10 @@ bench-quick: venv  ## beside nginx only, with short runs: a first impression, no
 bench-gate: venv  ## fail when a ratio to nginx is worse than bench/baseline.json by more than a quarter
 	@scripts/install-tools $(BENCH_TOOLS)
 	$(BIN)/python -m bench --gate $(ARGS)
+
+profile: venv  ## tell where a request's time goes: calls counted, samples by library (ARGS=--keep writes it down)
+	@scripts/install-tools $(BENCH_TOOLS) perf=linux-perf
+	$(BIN)/python -m bench.profiling $(ARGS)
 
 bench-baseline: venv  ## write bench/baseline.json anew from this machine and commit
 	@scripts/install-tools $(BENCH_TOOLS)

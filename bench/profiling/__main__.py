@@ -1,0 +1,109 @@
+"""
+`python -m bench.profiling`: profiles of the workloads of the data path, to stdout, and with `--keep` to a file as well.
+
+Each workload is measured plain beside nginx, then under observation. Status 0, 1 when a measurement failed.
+"""
+
+import argparse
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import interrupts, machine
+from bench.arm import Arm
+from bench.arms import NGINX, OURS
+from bench.errors import CannotBenchmark
+from bench.figures import median
+from bench.groups import INTERCEPTING, STRICT, Group
+from bench.iron_proxy import IronProxy
+from bench.profiling.arms import Counted, Sampled
+from bench.profiling.calls import read_calls
+from bench.profiling.counting import BEGINS_AFTER, LASTS
+from bench.profiling.report import Profile, report
+from bench.profiling.samples import read_samples
+from bench.results import Result
+from bench.run import measure
+from bench.workloads import DNS_INTERCEPT, DNS_REFUSED, SMALL_PLAIN, SMALL_TLS, UNARY_CALLS, Workload
+
+FOLDER = machine.ROOT / "bench" / "profiles"
+ROUNDS = 3
+SECONDS = BEGINS_AFTER + LASTS + 1
+
+# The workload, what serves it, and which figure is its CPU time. nginx answers no DNS.
+WORKLOADS: tuple[tuple[Workload, IronProxy, str], ...] = (
+    (SMALL_TLS, OURS, "cpu_us_per_request"),
+    (SMALL_PLAIN, OURS, "cpu_us_per_request"),
+    (UNARY_CALLS, OURS, "cpu_us_per_request"),
+    (DNS_INTERCEPT, INTERCEPTING, "cpu_us_per_answer"),
+    (DNS_REFUSED, STRICT, "cpu_us_per_answer"),
+)
+
+
+def main() -> int:
+    """Profile what the options name; the caller exits with the status."""
+    options = _parse(sys.argv[1:])
+    interrupts.install()
+    try:
+        return _run(options.workload, keep=options.keep)
+    except CannotBenchmark as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; everything that was started has been stopped", file=sys.stderr)
+        return 130
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    names = [workload.name for workload, _, _ in WORKLOADS]
+    parser = argparse.ArgumentParser("python -m bench.profiling", description="Tell where a request's time goes.")
+    parser.add_argument("--workload", action="append", choices=names, help="only this one; may be repeated")
+    parser.add_argument("--keep", action="store_true", help="write the report to bench/profiles/ as well")
+    return parser.parse_args(arguments)
+
+
+def _run(names: Sequence[str] | None, *, keep: bool) -> int:
+    machine.check_tools()
+    profiles, failed, last = [], False, None
+    for workload, shape, figure in WORKLOADS:
+        if names is None or workload.name in names:
+            profile, last = _profile(workload, shape, figure)
+            profiles.append(profile)
+            failed = failed or any(failure.is_fault for failure in last.failures)
+    assert last is not None, "argparse lets no other names through"
+    text = report(last.date, last.commit, last.machine, platform.python_version(), profiles)
+    print(text)
+    if keep:
+        path = FOLDER / f"{last.date.replace(':', '')}-{last.commit}.md"
+        path.write_text(text)
+        print(f"Written: {path.relative_to(machine.ROOT)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _profile(workload: Workload, shape: IronProxy, figure: str) -> tuple[Profile, Result]:
+    plain: tuple[Arm, ...] = (NGINX, shape) if shape is OURS else (shape,)
+    with tempfile.TemporaryDirectory(prefix="iron-proxy-profile-") as folder:
+        counted = Counted(shape, "counted", "iron-proxy, calls counted", Path(folder, "calls.json"))
+        sampled = Sampled(shape, "sampled", "iron-proxy, samples taken", Path(folder, "perf.data"))
+        observed = [Group(arm.name, (arm,), (workload,), most_rounds=1) for arm in (counted, sampled)]
+        groups = [Group("plain", plain, (workload,)), *observed]
+        result = measure(groups, machine.settings(ROUNDS, SECONDS), _tell)
+        for failure in result.failures:
+            _tell(f"{failure.arm}: {failure.reason}")
+        profile = Profile(
+            workload.title,
+            median(result, workload.name, shape.name, figure),
+            median(result, workload.name, NGINX.name, figure),
+            read_calls(counted.output),
+            read_samples(sampled.output),
+        )
+    return profile, result
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
