@@ -5,7 +5,6 @@ Each workload is measured plain beside nginx, then under observation. Status 0, 
 """
 
 import argparse
-import platform
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -72,10 +71,11 @@ def _run(names: Sequence[str] | None, *, keep: bool) -> int:
             profiles.append(profile)
             failed = failed or any(failure.is_fault for failure in last.failures)
     assert last is not None, "argparse lets no other names through"
-    text = report(last.date, last.commit, last.machine, platform.python_version(), profiles)
+    text = report(last.date, last.commit, last.machine, profiles)
     print(text)
     if keep:
         path = FOLDER / f"{last.date.replace(':', '')}-{last.commit}.md"
+        FOLDER.mkdir(exist_ok=True)
         path.write_text(text)
         print(f"Written: {path.relative_to(machine.ROOT)}", file=sys.stderr)
     return 1 if failed else 0

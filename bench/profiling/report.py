@@ -19,12 +19,12 @@ class Profile:
     samples: dict[str, float] = field(default_factory=dict)
 
 
-def report(date: str, commit: str, machine: Machine, python: str, profiles: list[Profile]) -> str:
+def report(date: str, commit: str, machine: Machine, profiles: list[Profile]) -> str:
     """The whole text."""
     lines = [
         f"# Profile of {commit}, {date}",
         "",
-        f"{machine.cpu}, {machine.cores} cores, {machine.system}, Python {python}. Written by `make profile`.",
+        f"{machine.cpu}, {machine.cores} cores, {machine.system}. Written by `make profile`.",
         "Calls are exact. Times and shares are those of one run; compare their ratios.",
     ]
     for profile in profiles:

@@ -37,7 +37,7 @@ def test_without_a_file_there_are_no_samples(tmp_path: Path) -> None:
 
 
 def text_of(profile: Profile) -> str:
-    return report("2026-01-01T00:00Z", "abc", MACHINE, "3.11.7", [profile])
+    return report("2026-01-01T00:00Z", "abc", MACHINE, [profile])
 
 
 def test_a_profile_has_its_ratio_its_shares_and_its_calls() -> None:
