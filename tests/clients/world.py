@@ -29,8 +29,9 @@ import pytest
 from tests.clients.jobs import Routing
 from tests.clients.namespace import PROXY_ADDRESS, Namespace
 from tests.fakes.configurations import allowlist, base_config, replacement, secrets_of
+from tests.fakes.confinement import check_confined
 from tests.fakes.internet import Internet
-from tests.fakes.running_proxy import PROXY_TOKEN, SECRETS, Line, ProxyCA, RunningProxy, check_confined
+from tests.fakes.running_proxy import PROXY_TOKEN, SECRETS, Line, ProxyCA, RunningProxy
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -10,21 +10,21 @@ Fixtures `running` and `proxy` (tests/conftest.py) start it and check the oracle
 stderr, and waiting is waiting for a line.
 """
 
-import base64
 import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import threading
-import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
+from tests.fakes.confinement import check_confined
 from tests.fakes.internet import FORBIDDEN_NAMES, Internet
 from tests.fakes.leftovers import Leftovers
 from tests.fakes.wire_client import (
@@ -217,8 +217,7 @@ class RunningProxy:
     def open(self, way: Way, host: str, port: int | None = None, *, sni: str | None = None) -> Session:
         """Connect; CONNECT and SOCKS5 count as one request. Raises TunnelRefused."""
         port = self.port_for(way) if port is None else port
-        listener = "tunnel" if way.is_tunnel else "https" if way.is_tls else "http"
-        sock = connect(self.addresses[listener])
+        sock = self.connect(way, port)
         try:
             if way.is_tunnel:
                 self.started += 1
@@ -234,6 +233,10 @@ class RunningProxy:
         session = Session(sock)
         self.sessions.append(session)
         return session
+
+    def connect(self, way: Way, port: int) -> socket.socket:
+        """A bare TCP connection to where a way begins; `port` is the origin's, of which a listener learns nothing."""
+        return connect(self.addresses["tunnel" if way.is_tunnel else "https" if way.is_tls else "http"])
 
     def raw(self, listener: str) -> Session:
         """A bare TCP connection to a listener."""
@@ -350,16 +353,6 @@ def parse_line(line: str) -> Line:
     assert isinstance(value, dict)
     assert {"time", "level", "msg"} <= value.keys()
     return value
-
-
-def check_confined(secrets: list[str], text: bytes, where: str) -> None:
-    """O1: a secret may not be there, nor its base64 at any alignment, nor its URL form."""
-    for secret in secrets:
-        raw = secret.encode()
-        forms = [raw, urllib.parse.quote(raw, safe="").encode()]
-        # Whatever precedes it shifts the alignment; the first and last letters mix with the neighbours.
-        forms += [base64.b64encode(b"x" * shift + raw)[4:-4] for shift in range(3)]
-        assert not any(form in text for form in forms), f"a real secret is in {where}"
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from tests.conftest import Running
 from tests.fakes.configurations import allowlist, base_config, secrets_of
+from tests.fakes.confinement import check_confined
 from tests.fakes.internet import ALLOWED, Internet
 from tests.fakes.recorder import RawReply, Then
-from tests.fakes.running_proxy import ProxyCA, RunningProxy, check_confined, request, run_to_end
+from tests.fakes.running_proxy import ProxyCA, RunningProxy, request, run_to_end
 from tests.fakes.wire_client import TLS_WAYS, Way, way_id
 
 CANARIES = {
