@@ -21,6 +21,7 @@ from iron_proxy.dns.responder import Address, PendingAnswer, Responder
 logger = logging.getLogger("iron_proxy.dns")
 
 Ancillary = list[tuple[int, int, bytes]]
+_NOTHING: Ancillary = []
 
 # What is longer is cut by the kernel, and malformed then: no question comes near it.
 _MAX_PACKET = 4096
@@ -60,9 +61,13 @@ class DatagramEndpoint:
             self._sock.close()
 
     def _read_burst(self) -> None:
+        sock, ancillary = self._sock, _NOTHING
         for _ in range(_BURST):
             try:
-                packet, ancillary, _flags, client = self._sock.recvmsg(_MAX_PACKET, self._ancillary_bytes)
+                if self._ancillary_bytes:
+                    packet, ancillary, _flags, client = sock.recvmsg(_MAX_PACKET, self._ancillary_bytes)
+                else:
+                    packet, client = sock.recvfrom(_MAX_PACKET)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -78,11 +83,13 @@ class DatagramEndpoint:
         if type(answer) is bytes:
             self._send(source, client, answer)
         elif isinstance(answer, PendingAnswer):
-            self._responder.look_up(answer, client, partial(self._send, source, client))
+            self._responder.look_up(answer, client, partial(self._send_later, source, client))
+
+    def _send_later(self, source: Ancillary, client: Address, response: bytes) -> None:
+        if self._sock.fileno() >= 0:  # else it was closed while the name was looked up
+            self._send(source, client, response)
 
     def _send(self, source: Ancillary, client: Address, response: bytes) -> None:
-        if self._sock.fileno() < 0:
-            return  # closed while the name was looked up
         try:
             if source:
                 self._sock.sendmsg([response], source, 0, client)

@@ -90,7 +90,10 @@ class Query(NamedTuple):
     @property
     def udp_limit(self) -> int:
         """The longest datagram this client takes from us, in bytes."""
-        return min(max(self.edns_size, MIN_UDP_BYTES), MAX_UDP_BYTES)
+        size = self.edns_size                     # not min() and max(): every question comes by
+        if size <= MIN_UDP_BYTES:
+            return MIN_UDP_BYTES
+        return size if size < MAX_UDP_BYTES else MAX_UDP_BYTES
 
 
 class Unanswerable(NamedTuple):

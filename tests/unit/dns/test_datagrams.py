@@ -148,7 +148,7 @@ class BrokenSocket:
 
     def __init__(self, *, receiving: OSError | None = None, sending: OSError | None = None) -> None:
         self.receiving, self.sending = receiving, sending
-        self.packets: list[Any] = [(wire_of("a.test"), [], 0, CLIENT)] * 3
+        self.packets: list[Any] = [(wire_of("a.test"), CLIENT)] * 3
 
     def setblocking(self, flag: bool) -> None:
         pass
@@ -159,7 +159,7 @@ class BrokenSocket:
     def fileno(self) -> int:
         return 99
 
-    def recvmsg(self, size: int, ancillary: int) -> Any:
+    def recvfrom(self, size: int) -> Any:
         if self.receiving is not None:
             raise self.receiving
         if not self.packets:
