@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.export_syntax import exports
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.errors import StartupError, system_reason
@@ -63,8 +64,7 @@ def _hold(runner_temp: str, variables: list[str]) -> int:
     try:
         hold(JobFolder(runner_temp), variables, os.environ)
     except StartupError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILURE
+        return complain(error, status=FAILURE)
     return OK
 
 

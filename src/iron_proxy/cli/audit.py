@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.errors import StartupError
 from iron_proxy.go_compat.flags import Flag, FlagError, FlagSet, HelpRequested, ParsedFlags
@@ -61,8 +62,7 @@ def _verify(arguments: list[str]) -> int:
     try:
         result = _check(flags)
     except StartupError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILURE
+        return complain(error, status=FAILURE)
     if flags.boolean("json"):
         print(json.dumps(_as_json(result)))
     else:
@@ -83,8 +83,7 @@ def _flags(arguments: list[str]) -> ParsedFlags | int:
         print("error: name the files of the log: iron-proxy audit verify FILE…", file=sys.stderr)
         return USAGE
     if stray := [name for name in flags.positional if name.startswith("-") and name != "-"]:
-        print(f"error: {stray[0]}: flags stand before the files", file=sys.stderr)
-        return USAGE
+        return complain(f"{stray[0]}: flags stand before the files", status=USAGE)
     return flags
 
 
@@ -159,8 +158,7 @@ def _keygen(arguments: list[str]) -> int:
     try:
         write_key_pair(*paths)
     except StartupError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILURE
+        return complain(error, status=FAILURE)
     for path, purpose in zip(paths, ("for audit.sign_key", "for audit verify -key; keep it elsewhere"), strict=True):
         print(f"wrote {_shown(path)} ({purpose})")
     return OK

@@ -13,6 +13,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from iron_proxy.cli.arguments import UsageError, read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.interruption import Interruption
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.cli.waiting import tell_who_waits
@@ -47,13 +48,13 @@ def run(arguments: list[str]) -> int:
         try:
             findings = _find(flags, interruption)
         except ConfigError as error:
-            return _say(*error.problems, status=USAGE)
+            return complain(*error.problems, status=USAGE)
         except UsageError as error:
-            return _say(str(error), status=USAGE)
+            return complain(error, status=USAGE)
         except IronProxyError as error:
-            return _say(str(error), status=FAILURE)
+            return complain(error, status=FAILURE)
         except KeyboardInterrupt:
-            return _say("interrupted; everything has been stopped and removed", status=FAILURE)
+            return complain("interrupted; everything has been stopped and removed", status=FAILURE)
     _show(findings, flags)
     return OK if findings.ok else FAILURE
 
@@ -149,9 +150,3 @@ def _show(findings: "Findings", flags: ParsedFlags) -> None:
     console = Console(color_system=None if is_plain else "auto", highlight=False)
     for part in report(findings):
         console.print(part, soft_wrap=isinstance(part, Text))
-
-
-def _say(*sentences: str, status: int) -> int:
-    for sentence in sentences:
-        print(f"error: {sentence}", file=sys.stderr)
-    return status

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iron_proxy.cli.arguments import UsageError, read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.export_syntax import CANNOT_UNSET, SHELLS, exports, removals
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.errors import ConfigError, StartupError
@@ -53,15 +54,11 @@ def run(arguments: list[str]) -> int:
         _check_shell(flags)
         return _print_removals(flags) if flags.boolean("unset") else _print_exports(flags)
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        return USAGE
+        return complain(*error.problems, status=USAGE)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE
+        return complain(error, status=USAGE)
     except StartupError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILURE
+        return complain(error, status=FAILURE)
 
 
 def read_wiring(config: "Config | None", ca: str, proxy: str) -> Wiring:

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from iron_proxy.cli.arguments import read_words_and_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.cli.policy_file import PolicyFile, read_policy
 from iron_proxy.cli.standard_output import write_document
@@ -46,12 +47,9 @@ def run(arguments: list[str]) -> int:
         policy.problems.raise_if_any()
         answer = _explain(policy, method, url, flags)
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        return USAGE
+        return complain(*error.problems, status=USAGE)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE
+        return complain(error, status=USAGE)
     _print(answer, policy.problems.source, is_json=flags.boolean("json"))
     return OK if answer.verdict in ("allowed", "answered") else FAILURE
 

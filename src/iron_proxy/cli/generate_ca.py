@@ -6,9 +6,9 @@ What a CA looks like and how it is put on disk is in `certs/generation.py`; here
 """
 
 import os
-import sys
 
 from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK
 from iron_proxy.errors import StartupError
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
@@ -39,8 +39,7 @@ def _generate(flags: ParsedFlags) -> int:
         ca = generation.generate_ca(flags.text("name"), flags.integer("expiry-hours"), flags.text("alg"))
         generation.write_ca(paths, ca)
     except StartupError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILURE
+        return complain(error, status=FAILURE)
     for path in paths:
         # A folder's name need not be UTF-8; standard output takes nothing else.
         print(f"wrote {os.fsencode(path).decode('utf-8', 'replace')}")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.cli.standard_output import write_document
 from iron_proxy.go_compat.flags import Flag, FlagSet
@@ -55,8 +56,7 @@ def run(arguments: list[str]) -> int:
     try:
         composed = _compose(wanted, out)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE
+        return complain(error, status=USAGE)
     return _write(composed, out, is_forced=flags.boolean("force"))
 
 
@@ -131,12 +131,10 @@ def _write(composed: "Composed", out: str, *, is_forced: bool) -> int:
         with open(out, "w" if is_forced else "x", encoding="utf-8") as file:
             file.write(composed.text)
     except FileExistsError:
-        print(f"error: {out} is there already; -force overwrites it, -out writes another", file=sys.stderr)
-        return FAILURE
+        return complain(f"{out} is there already; -force overwrites it, -out writes another", status=FAILURE)
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "not a usable path"
-        print(f"error: writing {out}: {reason}", file=sys.stderr)
-        return FAILURE
+        return complain(f"writing {out}: {reason}", status=FAILURE)
     print(f"wrote {out}")
     _tell(composed, out, sys.stdout)
     return OK

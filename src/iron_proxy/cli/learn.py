@@ -23,6 +23,7 @@ from iron_proxy.cli.audit_files import (
     read_files,
     tell_unread,
 )
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.cli.standard_output import write_document
 from iron_proxy.errors import ConfigError, StartupError, system_reason
@@ -72,22 +73,16 @@ def run(arguments: list[str]) -> int:
         _check(flags)
         return _learn(files, flags)
     except ConfigError as error:
-        return _complain(*error.problems, status=USAGE)
+        return complain(*error.problems, status=USAGE)
     except ValueError as error:
-        return _complain(str(error), status=USAGE)
+        return complain(error, status=USAGE)
     except BrokenPipeError:
         leave_broken_pipe()
         return OK
     except StartupError as error:
-        return _complain(str(error), status=FAILURE)
+        return complain(error, status=FAILURE)
     except OSError as error:
-        return _complain(file_sentence(error), status=FAILURE)
-
-
-def _complain(*sentences: str, status: int) -> int:
-    for sentence in sentences:
-        print(f"error: {sentence}", file=sys.stderr)
-    return status
+        return complain(file_sentence(error), status=FAILURE)
 
 
 def _check(flags: ParsedFlags) -> None:

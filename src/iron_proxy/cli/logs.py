@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from iron_proxy.cli.arguments import read_files_and_flags
 from iron_proxy.cli.audit_files import NO_FILES, console, file_sentence, leave_broken_pipe, read_files, tell_unread
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
 
@@ -60,8 +61,7 @@ def run(arguments: list[str]) -> int:
         selection = _selection(flags)
         _check(flags, files)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE
+        return complain(error, status=USAGE)
     try:
         return _show(files, flags, selection)
     except BrokenPipeError:
@@ -69,8 +69,7 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:                    # how -follow ends
         pass
     except OSError as error:
-        print(f"error: {file_sentence(error)}", file=sys.stderr)
-        return FAILURE
+        return complain(file_sentence(error), status=FAILURE)
     return OK
 
 

@@ -5,9 +5,9 @@ The rules are made in `nftables/`; here are the flags and the words. Prints only
 `cli/main.py`.
 """
 
-import sys
 
 from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.firewall_flags import SHARED_FLAGS, command_line, settings_from
 from iron_proxy.cli.main import OK, USAGE
 from iron_proxy.go_compat.flags import Flag, FlagSet
@@ -35,7 +35,6 @@ def run(arguments: list[str]) -> int:
     try:
         settings = settings_from(flags, flags.text("mode"))
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE
+        return complain(error, status=USAGE)
     print(ruleset(settings, command_line(["nft", *arguments])), end="")
     return OK

@@ -22,6 +22,7 @@ from iron_proxy.cli.audit_files import (
     read_files,
     tell_unread,
 )
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.errors import ConfigError
 from iron_proxy.go_compat.flags import Flag, FlagSet, ParsedFlags
@@ -52,20 +53,14 @@ def run(arguments: list[str]) -> int:
     try:
         return _replay(files, flags)
     except ConfigError as error:
-        return _complain(*error.problems)
+        return complain(*error.problems, status=USAGE)
     except BrokenPipeError:
         leave_broken_pipe()
         return OK
     except OSError as error:
-        return _complain(file_sentence(error))
+        return complain(file_sentence(error), status=USAGE)
     except ValueError as error:
-        return _complain(str(error))
-
-
-def _complain(*sentences: str) -> int:
-    for sentence in sentences:
-        print(f"error: {sentence}", file=sys.stderr)
-    return USAGE
+        return complain(error, status=USAGE)
 
 
 def _replay(files: tuple[str, ...], flags: ParsedFlags) -> int:

@@ -16,6 +16,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.errors import ConfigError, SecretUnavailable
 from iron_proxy.go_compat.flags import Flag, FlagSet
@@ -75,9 +76,7 @@ def run(arguments: list[str]) -> int:
     try:
         asked = _read(flags.text("config"))
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        return USAGE
+        return complain(*error.problems, status=USAGE)
     rows = asyncio.run(_ask(asked))
     if flags.boolean("json"):
         print(json.dumps({"secrets": [asdict(row) for row in rows]}, indent=2))

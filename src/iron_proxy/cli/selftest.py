@@ -15,6 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from iron_proxy.cli.arguments import UsageError, read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.interruption import Interruption
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.cli.waiting import tell_who_waits
@@ -66,11 +67,11 @@ def run(arguments: list[str]) -> int:
             cases = _chosen(flags)
             return _list(cases) if flags.boolean("list") else _test(flags, cases, interruption)
         except (UsageError, ConfigError) as error:
-            return _say(str(error), USAGE)
+            return complain(error, status=USAGE)
         except IronProxyError as error:
-            return _say(str(error), FAILURE if flags.texts("serve") else USAGE)
+            return complain(error, status=FAILURE if flags.texts("serve") else USAGE)
         except KeyboardInterrupt:
-            return OK if flags.texts("serve") else _say("interrupted", USAGE)
+            return OK if flags.texts("serve") else complain("interrupted", status=USAGE)
 
 
 def _check_together(flags: ParsedFlags) -> None:
@@ -183,11 +184,6 @@ def _show(findings: "Findings", flags: ParsedFlags) -> None:
     console = Console(color_system=None if is_plain else "auto", highlight=False)
     for part in report(findings):
         console.print(part)
-
-
-def _say(sentence: str, status: int) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
-    return status
 
 
 # --- the canary -------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import signal
 import sys
 
 from iron_proxy.certs.ca_files import CAFiles, read_ca_files
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.config.loading import examine_config, read_config_file
 from iron_proxy.config.problems import Problems
@@ -82,12 +83,9 @@ def _load_and_serve(path: str) -> int:
         config, problems = examine_config(path or None, os.environ, read)
         return _serve(path or None, text, config, problems, None if problems.errors else _read_ca(config.tls))
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        return USAGE
+        return complain(*error.problems, status=USAGE)
     except IronProxyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILURE
+        return complain(error, status=FAILURE)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
 

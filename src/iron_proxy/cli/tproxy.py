@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 
 from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.firewall_flags import SHARED_FLAGS, command_line, settings_from
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.errors import StartupError
@@ -44,8 +45,7 @@ def _up(flags: ParsedFlags, command: str) -> int:
     try:
         settings = settings_from(flags, "tproxy")
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USAGE
+        return complain(error, status=USAGE)
     text = ruleset(settings, command)
     if flags.boolean("print"):
         script = [*_shell(commands_up(families(settings))), f"nft -f - <<'END'\n{text}END"]
@@ -54,7 +54,7 @@ def _up(flags: ParsedFlags, command: str) -> int:
     try:
         bring_up(text, families(settings))
     except StartupError as error:
-        return _failed(error)
+        return complain(error, status=FAILURE)
     print("connections are taken to the proxy; `iron-proxy tproxy down` ends that")
     return OK
 
@@ -67,7 +67,7 @@ def _down(flags: ParsedFlags) -> int:
     try:
         take_down()
     except StartupError as error:
-        return _failed(error)
+        return complain(error, status=FAILURE)
     print("rules and routes are gone")
     return OK
 
@@ -82,8 +82,3 @@ def _shell(commands: Iterable[Command]) -> list[str]:
             line = f'[ -n "$({what})" ] || {line}'
         lines.append(line)
     return lines
-
-
-def _failed(error: StartupError) -> int:
-    print(f"error: {error}", file=sys.stderr)
-    return FAILURE
