@@ -7,6 +7,7 @@ choose a certificate) is simply handed in. Contexts are made in `certs/server_co
 
 import re
 import ssl
+import sys
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -19,6 +20,9 @@ from iron_proxy.streams.socket_stream import SocketStream
 # also means that OpenSSL never keeps decrypted bytes back: what is unread is in the incoming BIO.
 _RECORD_BYTES = 16 * 1024
 
+# These lose the certificates of the peer, some 6 KiB, each time that a session is read (CPython issue 116810, mended in
+# 3.12.8 and 3.13.1): a proxy that meets new hosts, or reads its configuration again, would grow for ever.
+SESSIONS_LEAK = sys.version_info < (3, 12, 8) or (3, 13, 0) <= sys.version_info < (3, 13, 1)
 
 _UNNAMED = re.compile(r"\[SSL\] ([a-z0-9 ]+) \(")
 
@@ -111,8 +115,8 @@ class TLSStream:
 
     @property
     def session(self) -> ssl.SSLSession | None:
-        """For resuming with the same peer."""
-        return self._tls.session
+        """For resuming with the same peer; None on a Python that loses memory by reading it."""
+        return None if SESSIONS_LEAK else self._tls.session
 
     @property
     def alpn(self) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import resource
 import ssl
 import weakref
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from tests.fakes.loopback import (
 )
 
 from iron_proxy.errors import IronProxyError
-from iron_proxy.streams import deadlines
+from iron_proxy.streams import deadlines, tls_stream
 from iron_proxy.streams.byte_stream import MAX_PIECE_BYTES, StreamReset, StreamTimeout
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSError, TLSStream
@@ -168,7 +169,8 @@ async def test_the_facts_of_a_connection_can_be_asked_for(plain: LoopbackStreamP
     assert client.extra("sockname") == plain.left.extra("sockname")
 
 
-async def test_a_session_can_be_resumed(pair: TLSStreamPair) -> None:
+async def test_a_session_can_be_resumed(pair: TLSStreamPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls_stream, "SESSIONS_LEAK", False)
     context, serving = client_context(), server_context("ok.test")
     sessions: list[ssl.SSLSession | None] = [None]
     for _ in range(2):
@@ -183,6 +185,17 @@ async def test_a_session_can_be_resumed(pair: TLSStreamPair) -> None:
 
     assert sessions[1] is not None
     assert sessions[2] is not None
+
+
+async def test_to_read_sessions_loses_no_memory(pair: TLSStreamPair) -> None:
+    await pair.left.write(b"x", LONG)
+    await pair.right.read(LONG)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    for _ in range(3000):
+        assert pair.left.session is None or not tls_stream.SESSIONS_LEAK
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8 * 1024  # of 19 MiB that were lost
 
 
 # --- ends -----------------------------------------------------------------------------------------------------------

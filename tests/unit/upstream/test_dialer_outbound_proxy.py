@@ -23,6 +23,7 @@ from iron_proxy.errors import (
 from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Admission
 from iron_proxy.pipeline.pipeline import Permit
+from iron_proxy.streams import tls_stream
 from iron_proxy.streams.byte_stream import StreamReset
 from iron_proxy.streams.socket_stream import SocketStream
 from iron_proxy.streams.tls_stream import TLSStream
@@ -375,7 +376,10 @@ async def test_an_origin_behind_a_proxy_must_prove_its_name(proxy: AnyProxy) -> 
     assert str(dialled).lower().startswith("the tls handshake with ok.test failed: hostname mismatch")
 
 
-async def test_a_session_of_another_context_is_not_resumed_and_does_no_harm(tls_origin: RecordingServer) -> None:
+async def test_a_session_of_another_context_is_not_resumed_and_does_no_harm(
+    tls_origin: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_stream, "SESSIONS_LEAK", False)
     first, _ = build("", names={"ok.test": [ORIGIN]}, deny_list=NONE)
     stream, accepted = await asyncio.gather(first.dial(permit(tls_origin.port)), tls_origin.accepted())
     await accepted.write(b"x", LONG)

@@ -13,6 +13,7 @@ from tests.fakes.resolver import FakeResolver
 from iron_proxy.messages.authority import Target
 from iron_proxy.pipeline.exchange import Admission
 from iron_proxy.pipeline.pipeline import Permit
+from iron_proxy.streams import tls_stream
 from iron_proxy.streams.http1_reader import Stream
 from iron_proxy.upstream import pool as pool_module
 from iron_proxy.upstream.deny_list import DenyList
@@ -309,8 +310,9 @@ async def test_a_close_notify_is_noticed_even_without_a_fin(tls_pool: Pool, serv
 
 
 async def test_the_next_connection_to_an_origin_resumes_its_session(
-    tls_pool: Pool, tls_dialer: RecordingDialer, server: RecordingServer
+    tls_pool: Pool, tls_dialer: RecordingDialer, server: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tls_stream, "SESSIONS_LEAK", False)
     first, upstream = await connected(tls_pool, server)
     await exchange(first, upstream)
     tls_pool.give_back(first)
