@@ -20,6 +20,7 @@ from bench.iron_proxy import IronProxy
 from bench.profiling.arms import Counted, Sampled
 from bench.profiling.calls import read_calls
 from bench.profiling.counting import BEGINS_AFTER, LASTS
+from bench.profiling.memory import measure_imports
 from bench.profiling.report import Profile, report
 from bench.profiling.samples import read_samples
 from bench.results import Result
@@ -71,7 +72,7 @@ def _run(names: Sequence[str] | None, *, keep: bool) -> int:
             profiles.append(profile)
             failed = failed or any(failure.is_fault for failure in last.failures)
     assert last is not None, "argparse lets no other names through"
-    text = report(last.date, last.commit, last.machine, profiles)
+    text = report(last.date, last.commit, last.machine, profiles, measure_imports())
     print(text)
     if keep:
         path = FOLDER / f"{last.date.replace(':', '')}-{last.commit}.md"

@@ -19,7 +19,9 @@ class Profile:
     samples: dict[str, float] = field(default_factory=dict)
 
 
-def report(date: str, commit: str, machine: Machine, profiles: list[Profile]) -> str:
+def report(
+    date: str, commit: str, machine: Machine, profiles: list[Profile], imports: list[tuple[str, float]]
+) -> str:
     """The whole text."""
     lines = [
         f"# Profile of {commit}, {date}",
@@ -29,7 +31,13 @@ def report(date: str, commit: str, machine: Machine, profiles: list[Profile]) ->
     ]
     for profile in profiles:
         lines += ["", f"## {profile.title}", "", *_cpu(profile), *_samples(profile), *_calls(profile.calls)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_imports(imports)]) + "\n"
+
+
+def _imports(imports: list[tuple[str, float]]) -> list[str]:
+    rows = [f"| {name} | {mib:.1f} |" for name, mib in imports]
+    total = f"| together | {sum(mib for _, mib in imports):.1f} |"
+    return ["", "## Memory of what is imported", "", "| what | MiB that it adds |", "|---|---:|", *rows, total]
 
 
 def _cpu(profile: Profile) -> list[str]:

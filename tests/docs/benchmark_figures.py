@@ -1,6 +1,7 @@
-"""What `docs/explanation/why-python.md` takes over from `docs/reference/benchmarks.md`."""
+"""What `docs/explanation/why-python.md` takes over from `docs/reference/benchmarks.md` and from the newest profile."""
 
 import re
+from itertools import takewhile
 from typing import NamedTuple
 
 Row = dict[str, str]
@@ -37,6 +38,28 @@ def excerpt(benchmarks: str) -> str:
     lines += ["", "Targets that were missed:" if missed else "No target was missed.", ""]
     lines += [f"* {row['target']}: {row['measured']}, where it should be {row['bound']}." for row in missed]
     return "\n".join(lines).strip() + "\n"
+
+
+def profile_excerpt(name: str, profile: str) -> str:
+    """Where the time of a small GET goes, and the memory of what is imported, as Markdown."""
+    requests, _, rest = profile.partition("\n## Small GET, TLS in and out, 32 connections\n")[2].partition("\n## ")
+    memory = rest.partition("\n## Memory of what is imported\n")[2]
+    calls = re.search(r"^Calls in a request: \d+, \d+ of Python functions and \d+ of compiled ones", requests, re.M)
+    assert calls is not None, "a profile tells the calls of a small GET"
+    parts = (
+        f"A small GET, TLS in and out; the whole profile is `bench/profiles/{name}`:",
+        _rows(requests, "| time in "),
+        f"{calls[0]}.",
+        "Memory, by what is imported:",
+        _rows(memory, "| what "),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(text: str, heading: str) -> str:
+    """The table that begins so."""
+    lines = text[text.index(heading) :].splitlines()
+    return "\n".join(takewhile(lambda line: line.startswith("|"), lines))
 
 
 def _cell(text: str, figure: Figure, proxy: str) -> str:

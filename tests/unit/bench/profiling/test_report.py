@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bench.profiling.calls import Calls
+from bench.profiling.memory import differences, measure_imports
 from bench.profiling.report import Profile, report
 from bench.profiling.samples import parse_report, read_samples
 from bench.results import Machine
@@ -37,7 +38,7 @@ def test_without_a_file_there_are_no_samples(tmp_path: Path) -> None:
 
 
 def text_of(profile: Profile) -> str:
-    return report("2026-01-01T00:00Z", "abc", MACHINE, [profile])
+    return report("2026-01-01T00:00Z", "abc", MACHINE, [profile], [("the interpreter", 8.4), ("uvloop", 1.25)])
 
 
 def test_a_profile_has_its_ratio_its_shares_and_its_calls() -> None:
@@ -50,6 +51,19 @@ def test_a_profile_has_its_ratio_its_shares_and_its_calls() -> None:
     assert "Calls in a request: 3, 2 of Python functions and 1 of compiled ones, over 10 requests." in text
     assert "| libraries | 2.0 | 1.0 |" in text
     assert "| ssl.py | `SSLObject.read` | 2.00 |" in text
+
+
+def test_memory_is_told_by_what_is_imported() -> None:
+    text = text_of(Profile("DNS", None, None, None))
+
+    assert text.endswith("| the interpreter | 8.4 |\n| uvloop | 1.2 |\n| together | 9.7 |\n")
+    assert differences([("a", 1024), ("b", 3072)]) == [("a", 1.0), ("b", 2.0)]
+
+
+def test_imports_are_measured_in_a_process_of_their_own() -> None:
+    found = dict(measure_imports())
+
+    assert 1 < found["the interpreter"] < found["cryptography"] < 100
 
 
 def test_what_is_missing_is_said() -> None:
