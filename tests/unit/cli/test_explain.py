@@ -103,7 +103,7 @@ def test_hosts_whose_tls_passes_through_are_known(tmp_path: Path, capsys: pytest
         (["GET", "a.test"], "is not a URL"),
         (["GET", "https://a.test/", "-client", "cii"], 'no client "cii" (did you mean "ci"?)'),
         (["GET", "https://a.test/", "-H", "nothing"], '-H "nothing" is not a header field'),
-        (["GET", "https://a.test/", "-data", "@/nonexistent"], "No such file"),
+        (["GET", "https://a.test/", "-data", "@/nonexistent/body"], "No such file"),
         (["GET", "https://a.test/", "-data", "@/dev/zero"], "a body is at most"),
     ],
 )
