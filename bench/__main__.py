@@ -12,7 +12,6 @@ from bench import baseline_file, gate, interrupts, machine, results_file
 from bench.arms import NGINX, OURS, QUICK_ARMS
 from bench.docs_charts import charts
 from bench.docs_page import CHARTS_FOLDER, docs_page
-from bench.errors import CannotBenchmark
 from bench.groups import Group, all_groups, narrowed
 from bench.options import Options, parse_options
 from bench.results import PROXIES, Result
@@ -26,15 +25,7 @@ DOCS_FOLDER = machine.ROOT / "docs" / "reference"
 def main() -> int:
     """Run what the options say; the caller exits with the status."""
     options = parse_options(sys.argv[1:])
-    interrupts.install()
-    try:
-        return _run(options)
-    except CannotBenchmark as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; everything that was started has been stopped", file=sys.stderr)
-        return 130
+    return interrupts.run_program(lambda: _run(options))
 
 
 def _run(options: Options) -> int:

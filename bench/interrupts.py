@@ -1,14 +1,17 @@
 """
 Ctrl-C and SIGTERM as one KeyboardInterrupt that never falls between starting a program and noting that it runs.
 
-`install` is called once by `__main__.py`; `held` guards the few places where an interruption would leave a program
-behind. A second signal changes nothing: the first one is already stopping everything.
+`run_program` is called once by each `__main__.py`; `held` guards the few places where an interruption would leave a
+program behind. A second signal changes nothing: the first one is already stopping everything.
 """
 
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from bench.errors import CannotBenchmark
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -17,6 +20,19 @@ class _State:
     depth = 0
     arrived = False
     raised = False
+
+
+def run_program(run: Callable[[], int]) -> int:
+    """Run a whole program under `install`; its status, or that of what kept it from ending."""
+    install()
+    try:
+        return run()
+    except CannotBenchmark as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; everything that was started has been stopped", file=sys.stderr)
+        return 130
 
 
 def install() -> None:

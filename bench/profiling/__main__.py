@@ -13,11 +13,10 @@ from pathlib import Path
 from bench import interrupts, machine
 from bench.arm import Arm
 from bench.arms import NGINX, OURS
-from bench.errors import CannotBenchmark
 from bench.figures import median
 from bench.groups import INTERCEPTING, STRICT, Group
 from bench.iron_proxy import IronProxy
-from bench.profiling.arms import Counted, Sampled
+from bench.profiling.arms import counted, sampled
 from bench.profiling.calls import read_calls
 from bench.profiling.counting import BEGINS_AFTER, LASTS
 from bench.profiling.memory import measure_imports
@@ -44,15 +43,7 @@ WORKLOADS: tuple[tuple[Workload, IronProxy, str], ...] = (
 def main() -> int:
     """Profile what the options name; the caller exits with the status."""
     options = _parse(sys.argv[1:])
-    interrupts.install()
-    try:
-        return _run(options.workload, keep=options.keep)
-    except CannotBenchmark as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; everything that was started has been stopped", file=sys.stderr)
-        return 130
+    return interrupts.run_program(lambda: _run(options.workload, keep=options.keep))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -85,9 +76,9 @@ def _run(names: Sequence[str] | None, *, keep: bool) -> int:
 def _profile(workload: Workload, shape: IronProxy, figure: str) -> tuple[Profile, Result]:
     plain: tuple[Arm, ...] = (NGINX, shape) if shape is OURS else (shape,)
     with tempfile.TemporaryDirectory(prefix="iron-proxy-profile-") as folder:
-        counted = Counted(shape, "counted", "iron-proxy, calls counted", Path(folder, "calls.json"))
-        sampled = Sampled(shape, "sampled", "iron-proxy, samples taken", Path(folder, "perf.data"))
-        observed = [Group(arm.name, (arm,), (workload,), most_rounds=1) for arm in (counted, sampled)]
+        calls, samples = Path(folder, "calls.json"), Path(folder, "perf.data")
+        arms = (counted(shape, calls), sampled(shape, samples))
+        observed = [Group(arm.name, (arm,), (workload,), most_rounds=1) for arm in arms]
         groups = [Group("plain", plain, (workload,)), *observed]
         result = measure(groups, machine.settings(ROUNDS, SECONDS), _tell)
         for failure in result.failures:
@@ -96,8 +87,8 @@ def _profile(workload: Workload, shape: IronProxy, figure: str) -> tuple[Profile
             workload.title,
             median(result, workload.name, shape.name, figure),
             median(result, workload.name, NGINX.name, figure),
-            read_calls(counted.output),
-            read_samples(sampled.output),
+            read_calls(calls),
+            read_samples(samples),
         )
     return profile, result
 

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,12 +18,13 @@ _FREQUENCY = 1999
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """An arm of ours whose command is wrapped. `shape` says what it serves."""
+    """An arm of ours whose launch is changed. `shape` says what it serves; `lacks` is why it cannot be observed."""
 
     shape: IronProxy
     name: str
     title: str
-    output: Path
+    change: Callable[[Launch], Launch]
+    lacks: str | None = None
 
     @property
     def does(self) -> str:
@@ -47,7 +48,7 @@ class Observed:
 
     def missing(self) -> str | None:
         """See `Arm`."""
-        return self.shape.missing()
+        return self.lacks or self.shape.missing()
 
     def version(self) -> str:
         """See `Arm`."""
@@ -55,36 +56,27 @@ class Observed:
 
     def prepare(self, setting: Setting, directory: Path) -> Launch:
         """See `Arm`."""
-        return self.wrap(self.shape.prepare(setting, directory))
-
-    def wrap(self, launch: Launch) -> Launch:
-        """The same launch under observation."""
-        raise NotImplementedError
+        return self.change(self.shape.prepare(setting, directory))
 
 
-class Counted(Observed):
+def counted(shape: IronProxy, output: Path) -> Observed:
     """Its calls are counted by itself; `output` is a JSON file."""
 
-    __slots__ = ()
-
-    def wrap(self, launch: Launch) -> Launch:
-        """See `Observed`."""
+    def change(launch: Launch) -> Launch:
         command = (sys.executable, "-m", "bench.profiling.counting", *launch.command[1:])
-        own = {FILE_VARIABLE: str(self.output), "PYTHONPATH": str(machine.ROOT)}
+        own = {FILE_VARIABLE: str(output), "PYTHONPATH": str(machine.ROOT)}
         return replace(launch, command=command, environment={**launch.environment, **own})
 
+    return Observed(shape, "counted", "iron-proxy, calls counted", change)
 
-class Sampled(Observed):
-    """Samples are taken by `perf`; `output` is a file of its own format."""
 
-    __slots__ = ()
+def sampled(shape: IronProxy, output: Path) -> Observed:
+    """Samples are taken by `perf`, of the CPU's clock: a virtual machine has no counters. `output` is in its format."""
+    delay = str(int(BEGINS_AFTER * 1000))
+    perf = ("perf", "record", "--quiet", "-e", "cpu-clock", "-F", str(_FREQUENCY), "-D", delay, "-o", str(output), "--")
 
-    def missing(self) -> str | None:
-        """See `Arm`."""
-        return self.shape.missing() if shutil.which("perf") else "perf is not installed: apt-get install linux-perf"
+    def change(launch: Launch) -> Launch:
+        return replace(launch, command=(*perf, *launch.command))
 
-    def wrap(self, launch: Launch) -> Launch:
-        """See `Observed`. Of the CPU's clock: a virtual machine has no counters."""
-        delay = str(int(BEGINS_AFTER * 1000))
-        perf = ("perf", "record", "--quiet", "-e", "cpu-clock", "-F", str(_FREQUENCY), "-D", delay)
-        return replace(launch, command=(*perf, "-o", str(self.output), "--", *launch.command))
+    lacks = None if shutil.which("perf") else "perf is not installed: apt-get install linux-perf"
+    return Observed(shape, "sampled", "iron-proxy, samples taken", change, lacks)

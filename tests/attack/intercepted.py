@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.routed_network import run_ip
 from tests.fakes.running_proxy import Configuration, RunningProxy
 from tests.fakes.wire_client import Way, connect
 
@@ -53,24 +54,19 @@ def two_namespaces() -> Iterator[tuple[str, str]]:
     here, clients = (f"ip-{role}-{os.getpid()}" for role in ("attacked", "attackers"))
     try:
         for name in (here, clients):
-            _ip("netns", "add", name)
-            _ip("-n", name, "link", "set", "lo", "up")
-        _ip("link", "add", _LINK, "netns", here, "type", "veth", "peer", "name", "eth0", "netns", clients)
+            run_ip("netns", "add", name)
+            run_ip("-n", name, "link", "set", "lo", "up")
+        run_ip("link", "add", _LINK, "netns", here, "type", "veth", "peer", "name", "eth0", "netns", clients)
         for name, link, address in ((here, _LINK, "10.99.0.1/24"), (clients, "eth0", "10.99.0.2/24")):
-            _ip("-n", name, "address", "add", address, "dev", link)
-            _ip("-n", name, "link", "set", link, "up")
-        _ip("-n", clients, "route", "add", "default", "via", "10.99.0.1")
-        _ip("-n", here, "rule", "add", "fwmark", "1", "lookup", "100")
-        _ip("-n", here, "route", "add", "local", "0.0.0.0/0", "dev", "lo", "table", "100")
+            run_ip("-n", name, "address", "add", address, "dev", link)
+            run_ip("-n", name, "link", "set", link, "up")
+        run_ip("-n", clients, "route", "add", "default", "via", "10.99.0.1")
+        run_ip("-n", here, "rule", "add", "fwmark", "1", "lookup", "100")
+        run_ip("-n", here, "route", "add", "local", "0.0.0.0/0", "dev", "lo", "table", "100")
         yield here, clients
     finally:
         for name in (here, clients):
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-
-
-def _ip(*arguments: str) -> None:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
 
 
 class Interception:

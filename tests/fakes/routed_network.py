@@ -183,8 +183,8 @@ class RoutedNetwork:
 
     def _make(self) -> None:
         for name in self._namespaces:
-            _ip("netns", "add", name)
-            _ip("-n", name, "link", "set", "lo", "up")
+            run_ip("netns", "add", name)
+            run_ip("-n", name, "link", "set", "lo", "up")
             for family in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
                 _set(name, family, "1" if name == self.router else "0")
             _set(name, "ipv6/conf/default/accept_dad", "0")
@@ -199,24 +199,25 @@ class RoutedNetwork:
         self._route(self.router, "default", "10.77.2.2", "default", "fd77:2::2")
         self._route(self.internet, "10.77.1.0/24", "10.77.2.1", "fd77:1::/64", "fd77:2::1")
         for address in (f"{ADDRESS_4}/32", f"{NAMED_4}/32", f"{ADDRESS_6}/128", f"{NAMED_6}/128"):
-            _ip("-n", self.internet, "address", "add", address, "dev", "lo")
+            run_ip("-n", self.internet, "address", "add", address, "dev", "lo")
         self.run(self.internet, "nft", "-f", "-", text=_COUNTERS, check=True)
 
     def _join(
         self, first: str, name: str, addresses: Sequence[str], second: str, other: str, others: Sequence[str]
     ) -> None:
-        _ip("link", "add", name, "netns", first, "type", "veth", "peer", "name", other, "netns", second)
+        run_ip("link", "add", name, "netns", first, "type", "veth", "peer", "name", other, "netns", second)
         for namespace, interface, pair in ((first, name, addresses), (second, other, others)):
-            _ip("-n", namespace, "address", "add", f"{pair[0]}/24", "dev", interface)
-            _ip("-n", namespace, "address", "add", f"{pair[1]}/64", "dev", interface, "nodad")
-            _ip("-n", namespace, "link", "set", interface, "up")
+            run_ip("-n", namespace, "address", "add", f"{pair[0]}/24", "dev", interface)
+            run_ip("-n", namespace, "address", "add", f"{pair[1]}/64", "dev", interface, "nodad")
+            run_ip("-n", namespace, "link", "set", interface, "up")
 
     def _route(self, namespace: str, to_4: str, via_4: str, to_6: str, via_6: str) -> None:
-        _ip("-n", namespace, "route", "add", to_4, "via", via_4)
-        _ip("-n", namespace, "-6", "route", "add", to_6, "via", via_6)
+        run_ip("-n", namespace, "route", "add", to_4, "via", via_4)
+        run_ip("-n", namespace, "-6", "route", "add", to_6, "via", via_6)
 
 
-def _ip(*arguments: str) -> None:
+def run_ip(*arguments: str) -> None:
+    """Run `ip`, which must succeed."""
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
 

@@ -6,7 +6,6 @@ and the exit status: 0 done, 1 not done or fail-on-denied, 2 wrong inputs. Calle
 """
 
 import os
-import sys
 from typing import TYPE_CHECKING, Final
 
 from iron_proxy.cli.complaints import complain
@@ -33,8 +32,7 @@ def run(arguments: list[str]) -> int:
             case ["hold", runner_temp, *variables]:
                 return _hold(runner_temp, variables)
             case _:
-                print("error: for action.yml: iron-proxy action start, iron-proxy action stop", file=sys.stderr)
-                return USAGE
+                return complain("for action.yml: iron-proxy action start, iron-proxy action stop", status=USAGE)
     except ValueError as error:
         return _refuse(str(error), USAGE)
     except StartupError as error:

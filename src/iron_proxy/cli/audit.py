@@ -48,8 +48,7 @@ def run(arguments: list[str]) -> int:
     if command in ("-h", "--help", "-help"):
         print(FLAGS.usage(), KEYGEN_FLAGS.usage(), sep="", end="", file=sys.stderr)
         return OK
-    print("error: about audit logs there are: iron-proxy audit verify FILE…, iron-proxy audit keygen", file=sys.stderr)
-    return USAGE
+    return complain("about audit logs there are: iron-proxy audit verify FILE…, iron-proxy audit keygen", status=USAGE)
 
 
 # --- verify ---------------------------------------------------------------------------------------------------------
@@ -80,8 +79,7 @@ def _flags(arguments: list[str]) -> ParsedFlags | int:
         print(error, FLAGS.usage(), sep="\n", end="", file=sys.stderr)
         return USAGE
     if not flags.positional:
-        print("error: name the files of the log: iron-proxy audit verify FILE…", file=sys.stderr)
-        return USAGE
+        return complain("name the files of the log: iron-proxy audit verify FILE…", status=USAGE)
     if stray := [name for name in flags.positional if name.startswith("-") and name != "-"]:
         return complain(f"{stray[0]}: flags stand before the files", status=USAGE)
     return flags

@@ -10,6 +10,7 @@ import sys
 from io import TextIOWrapper
 
 from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.interruption import Interruption
 from iron_proxy.cli.main import FAILURE, OK
 from iron_proxy.cli.standard_output import write_document
@@ -34,10 +35,9 @@ def run(arguments: list[str]) -> int:
         try:
             return _show_json(interruption) if flags.boolean("json") else _show(interruption, flags.boolean("no-color"))
         except IronProxyError as error:
-            print(f"error: {error}", file=sys.stderr)
+            return complain(error, status=FAILURE)
         except KeyboardInterrupt:
-            print("error: interrupted; everything has been stopped and removed", file=sys.stderr)
-        return FAILURE
+            return complain("interrupted; everything has been stopped and removed", status=FAILURE)
 
 
 def _show(interruption: Interruption, no_color: bool) -> int:

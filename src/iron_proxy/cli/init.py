@@ -46,8 +46,7 @@ def run(arguments: list[str]) -> int:
     out = flags.text("out")
     if not any(wanted.values()):
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            print("error: say what to allow: -preset NAME (see -list), -allow HOST, -secret VAR@HOST", file=sys.stderr)
-            return USAGE
+            return complain("say what to allow: -preset NAME (see -list), -allow HOST, -secret VAR@HOST", status=USAGE)
         try:
             wanted, out = _ask(out, is_forced=flags.boolean("force"))
         except (EOFError, KeyboardInterrupt):

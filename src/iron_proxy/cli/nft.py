@@ -5,7 +5,6 @@ The rules are made in `nftables/`; here are the flags and the words. Prints only
 `cli/main.py`.
 """
 
-
 from iron_proxy.cli.arguments import read_flags
 from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.firewall_flags import SHARED_FLAGS, command_line, settings_from

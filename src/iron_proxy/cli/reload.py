@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from iron_proxy.cli.arguments import read_flags
+from iron_proxy.cli.complaints import complain
 from iron_proxy.cli.main import FAILURE, OK, USAGE
 from iron_proxy.config.loading import examine_config
 from iron_proxy.config.schema import ManagementConfig
@@ -59,8 +60,7 @@ def run(arguments: list[str]) -> int:
         place = _place(flags, management)
         status, answer, generation = _ask(place, _key(flags, management))
     except _CannotAsk as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.status
+        return complain(error, status=error.status)
     return _tell(status, answer, generation)
 
 

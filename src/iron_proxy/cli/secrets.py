@@ -68,8 +68,7 @@ def run(arguments: list[str]) -> int:
         print(FLAGS.usage(), end="", file=sys.stderr)
         return OK
     if arguments[:1] != ["check"]:
-        print("error: there is one command about secrets: iron-proxy secrets check -config FILE", file=sys.stderr)
-        return USAGE
+        return complain("there is one command about secrets: iron-proxy secrets check -config FILE", status=USAGE)
     flags = read_flags(FLAGS, arguments[1:], "; the file is given as: -config FILE")
     if isinstance(flags, int):
         return flags

@@ -64,8 +64,7 @@ def run(arguments: list[str]) -> int:
         print(f"{error}\n{FLAGS.usage()}", file=sys.stderr)
         return USAGE
     if flags.text("token") or os.environ.get("IRON_PROXY_TOKEN"):
-        print("error: managed mode (-token, IRON_PROXY_TOKEN) is not available in this version", file=sys.stderr)
-        return USAGE
+        return complain("managed mode (-token, IRON_PROXY_TOKEN) is not available in this version", status=USAGE)
     return _load_and_serve(flags.text("config"))
 
 

@@ -37,8 +37,7 @@ def run(arguments: list[str]) -> int:
             print(_USAGE, end="", file=sys.stderr)
             return OK
         case _:
-            print("error: say what to do: iron-proxy tproxy up, or iron-proxy tproxy down", file=sys.stderr)
-            return USAGE
+            return complain("say what to do: iron-proxy tproxy up, or iron-proxy tproxy down", status=USAGE)
 
 
 def _up(flags: ParsedFlags, command: str) -> int:

@@ -87,7 +87,7 @@ def _after_literal(block: bytes, at: int, mask: int) -> int:
     for _ in range(1 if index else 2):
         if at >= len(block):
             raise _malformed()
-        length = block[at] & 0x7F
+        length = block[at] & 0x7F                 # nearly always all there is: no call for it
         at += 1
         if length == 0x7F:
             length, at = _integer(block, at - 1, 0x7F)
