@@ -21,9 +21,10 @@ class TunnelSocket:
         self._bio = ssl.MemoryBIO()
         self.has_ended = False  # nothing more will come into the BIO
 
-    def divert_into(self, bio: ssl.MemoryBIO) -> None:
-        """Where decrypted bytes of the tunnel go."""
+    def divert_into(self, bio: ssl.MemoryBIO) -> bytes:
+        """Where decrypted bytes of the tunnel go. There are none yet."""
         self._bio = bio
+        return b""
 
     async def wait(self, timeout: float) -> None:
         """Until more bytes are in the BIO, or the end has come. Raises StreamTimeout, StreamReset."""

@@ -73,16 +73,17 @@ async def sent_before_timeout(stream: SocketStream) -> int:
         return sent
 
 
-async def test_bytes_can_be_diverted_those_that_are_here_included(pair: LoopbackStreamPair) -> None:
+async def test_bytes_can_be_diverted_and_those_that_are_here_are_handed_over(pair: LoopbackStreamPair) -> None:
     bio = ssl.MemoryBIO()
     await pair.left.write(b"first", LONG)
     pair.right.push_back(await pair.right.read(LONG))
 
-    pair.right.divert_into(bio)
+    unread = pair.right.divert_into(bio)
+    assert not pair.right.has_unread
     await pair.left.write(b"second", LONG)
     await pair.right.wait(LONG)
 
-    assert bio.read() == b"firstsecond"
+    assert (unread, bio.read()) == (b"first", b"second")
     assert not pair.right.has_unread
 
 

@@ -153,6 +153,20 @@ async def test_a_client_hello_that_was_read_to_choose_a_certificate_is_handed_in
     await asyncio.gather(client.handshake(LONG), serve())
 
 
+async def test_what_stands_behind_a_client_hello_that_was_read_is_handed_in_too(plain: LoopbackStreamPair) -> None:
+    client = asyncio.create_task(
+        TLSStream(plain.left, client_context(), server_side=False, server_name="ok.test").handshake(LONG)
+    )
+    record_nobody_encrypted = bytes.fromhex("1703030011") + b"secret-token-123!"
+    plain.right.push_back(await plain.right.read(LONG) + record_nobody_encrypted)
+
+    with pytest.raises(TLSError) as caught:
+        await TLSStream(plain.right, server_context("ok.test"), server_side=True).handshake(LONG)
+
+    assert "secret" not in str(caught.value)
+    await client
+
+
 async def test_the_facts_of_a_connection_can_be_asked_for(plain: LoopbackStreamPair) -> None:
     ours, theirs = client_context(), server_context("ok.test")
     ours.set_alpn_protocols(["h2", "http/1.1"])
@@ -255,6 +269,30 @@ async def test_several_records_that_are_here_come_as_one_piece(pair: TLSStreamPa
 
     assert max(map(len, received)) > 16 * 1024
     assert max(map(len, received)) <= MAX_PIECE_BYTES + 16 * 1024
+
+
+async def test_a_large_body_is_encrypted_in_parts_and_arrives_whole(
+    pair: TLSStreamPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a MemoryBIO has held once it keeps: a connection is not to weigh what it has sent at once."""
+    written: list[int] = []
+    write_nowait = SocketStream.write_nowait
+
+    def note(stream: SocketStream, data: bytes) -> bool:
+        written.append(len(data))
+        return write_nowait(stream, data)
+
+    monkeypatch.setattr(SocketStream, "write_nowait", note)
+    body = bytes(range(256)) * (MAX_PIECE_BYTES // 256) + b"the rest"
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(pair.left.write(body, LONG))
+        read = b""
+        while len(read) < len(body):
+            read += await pair.right.read(LONG)
+
+    assert read == body
+    assert len(written) == 5
+    assert max(written) < 65 * 1024
 
 
 async def test_looking_at_an_idle_connection_never_waits(pair: TLSStreamPair) -> None:
