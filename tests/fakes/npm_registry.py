@@ -43,7 +43,7 @@ class NpmRegistry:
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.url = f"https://{host}:{self._server.server_address[1]}/"
         self.answers = self._answers()
-        self._thread = threading.Thread(target=self._server.serve_forever, name="npm registry")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="npm registry")
 
     def __enter__(self) -> Self:
         self._thread.start()

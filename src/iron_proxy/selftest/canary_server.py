@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Final, Self
 
@@ -27,7 +28,7 @@ _FIRST_BYTES, _LONGEST = 5.0, 15.0
 _PAUSE: Final = 0.3
 _MAX_READ: Final = 16 * 1024
 _TLS_HANDSHAKE: Final = b"\x16"
-# How often a thread that waits for datagrams looks whether it is to end (seconds).
+# How often a thread that waits for datagrams looks whether it is to end, where a shutdown does not wake it (seconds).
 _LOOK: Final = 0.2
 
 
@@ -83,8 +84,8 @@ class CanaryServer:
 
     def _close_sockets(self) -> None:
         for sock in self._sockets:
-            if _transport(sock) == "tcp":
-                sock.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
+            with suppress(OSError):              # a datagram socket says that it is not connected, and does it
+                sock.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept or recvfrom
             sock.close()
 
     def _start(self, target: Callable[[socket.socket, int], None], sock: socket.socket) -> None:
@@ -146,6 +147,8 @@ class CanaryServer:
         while self._is_open:
             try:
                 data, sender = sock.recvfrom(4096)
+                if not self._is_open:
+                    return
                 reply = self._book.answer_dns(data, "udp", port)
                 if reply is None:
                     # Never more than came: senders can be forged, and the canary must not multiply.

@@ -40,7 +40,7 @@ class Api:
 @pytest.fixture
 def api() -> Iterator[Api]:
     running = Api()
-    thread = threading.Thread(target=running.server.serve_forever)
+    thread = threading.Thread(target=running.server.serve_forever, args=(0.01,))
     thread.start()
     yield running
     running.server.shutdown()
