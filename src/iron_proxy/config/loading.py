@@ -124,8 +124,8 @@ def _read_text(path: str, read_file: ReadFile) -> str:
 def _compose(text: str, source: str) -> Node:
     yaml = YAML(typ="safe", pure=True)
     yaml.composer.warn_double_anchors = False  # an anchor may be defined again; it is told on stderr otherwise
+    documents = yaml.compose_all(text)
     try:
-        documents = yaml.compose_all(text)
         root: Node | None = next(documents, None)
         if root is not None:
             yaml.composer.check_node()  # what follows must be another document: rules below a stray brace are no trifle
@@ -138,6 +138,10 @@ def _compose(text: str, source: str) -> Node:
         raise ConfigError([f"{source}: parsing config: nested too deeply"]) from error
     except (YAMLError, ValueError, OverflowError) as error:  # the last two: an escape that is no character
         raise ConfigError([f"{source}: parsing config: not YAML"]) from error
+    finally:
+        documents.close()
+        yaml.parser.state = None  # a method of its own
+        vars(yaml).clear()  # its parts know it: together they would stay, with the text, until the collector comes
     if root is None:
         raise ConfigError([f"{source}: parsing config: EOF: the file is empty"])
     return root

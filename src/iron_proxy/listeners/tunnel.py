@@ -31,6 +31,7 @@ class TunnelListener:
             self._services.audit.emit(refused_handshake(stream, str(error), "tunnel"))
         finally:
             end_tunnel(client)
+            client.reader.let_go()               # with SOCKS5 nobody has read anything by it
 
     async def _open(self, stream: SocketStream, client: ClientConnection) -> Tunnel | None:
         try:

@@ -31,24 +31,14 @@ _NO_RULES = HostRules(())
 class RuleIndex:
     """Rules in configured order. Immutable once built; shared by all requests."""
 
-    __slots__ = ("_any", "_cidrs", "_exact", "_globs", "_groups", "_suffixes", "of_host", "rules")
+    __slots__ = ("_hosts", "of_host", "rules")
 
     def __init__(self, rules: Iterable[Rule], hosts_remembered: int = HOSTS_REMEMBERED) -> None:
         self.rules: tuple[Rule, ...] = tuple(rules)
-        # The positions of the rules with the same host or CIDR, by what that is.
-        self._any: list[int] = []
-        self._exact: dict[str, list[int]] = {}
-        self._suffixes: dict[str, list[int]] = {}
-        self._cidrs: dict[tuple[int, int], dict[int, list[int]]] = {}  # (version, shift) → network → rules
-        globs: dict[str, list[int]] = {}
-        for position, rule in enumerate(self.rules):
-            self._add(position, rule, globs)
-        self._globs = GlobSets(globs.items(), is_ascii=True)  # canonical hosts are
-        self._groups: dict[int, RuleGroup] = {}  # by the position of the first rule
-        self._add_groups([self._any, *self._exact.values(), *self._suffixes.values(), *globs.values()])
-        self._add_groups(positions for networks in self._cidrs.values() for positions in networks.values())
-        # The rules that cover a canonical host.
-        self.of_host = lru_cache(maxsize=hosts_remembered)(self._find)
+        self._hosts = _HostIndex(self.rules)
+        # The rules that cover a canonical host. The cache knows that object and not this one: an index that a reload
+        # has replaced goes at once, and does not wait for the collector.
+        self.of_host = lru_cache(maxsize=hosts_remembered)(self._hosts.find)
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -85,8 +75,57 @@ class RuleIndex:
 
     def candidates(self, host: str) -> tuple[Rule, ...]:
         """Every rule whose host or CIDR covers a canonical host. Nothing is remembered: requests do not ask this."""
-        positions = [position for same in self._covering(host) for position in same]
+        positions = [position for same in self._hosts.covering(host) for position in same]
         return tuple(self.rules[position] for position in sorted(positions))
+
+
+class _HostIndex:
+    """Which rules cover a host. Immutable once built."""
+
+    __slots__ = ("_any", "_cidrs", "_exact", "_globs", "_groups", "_rules", "_suffixes")
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._rules = rules
+        # The positions of the rules with the same host or CIDR, by what that is.
+        self._any: list[int] = []
+        self._exact: dict[str, list[int]] = {}
+        self._suffixes: dict[str, list[int]] = {}
+        self._cidrs: dict[tuple[int, int], dict[int, list[int]]] = {}  # (version, shift) → network → rules
+        globs: dict[str, list[int]] = {}
+        for position, rule in enumerate(rules):
+            self._add(position, rule, globs)
+        self._globs = GlobSets(globs.items(), is_ascii=True)  # canonical hosts are
+        self._groups: dict[int, RuleGroup] = {}  # by the position of the first rule
+        self._add_groups([self._any, *self._exact.values(), *self._suffixes.values(), *globs.values()])
+        self._add_groups(positions for networks in self._cidrs.values() for positions in networks.values())
+
+    def find(self, host: str) -> HostRules:
+        """The rules that cover a canonical host, ready to be compared with requests."""
+        covering = self.covering(host)
+        if not covering:
+            return _NO_RULES
+        single: list[Placed] = []
+        groups: list[RuleGroup] = []
+        for positions in covering:
+            group = self._groups.get(positions[0])
+            if group is None:
+                single += self._placed(positions)
+            else:
+                groups.append(group)
+        return HostRules(single, groups)
+
+    def covering(self, host: str) -> list[list[int]]:
+        """The positions of the rules that cover a canonical host: a list for each spelling of a host that does."""
+        found = self._globs.matching(host)
+        if self._suffixes:
+            found += self._suffixes_of(host)
+        if self._cidrs:
+            found += self._networks_of(address_of(host))
+        if self._any:
+            found.append(self._any)
+        if host in self._exact:
+            found.append(self._exact[host])
+        return found
 
     def _add(self, position: int, rule: Rule, globs: dict[str, list[int]]) -> None:
         pattern = rule.host
@@ -107,37 +146,11 @@ class RuleIndex:
 
     def _add_groups(self, lists: Iterable[list[int]]) -> None:
         for positions in lists:
-            if sum(self.rules[position].comparisons for position in positions) > _FEW_COMPARISONS:
+            if sum(self._rules[position].comparisons for position in positions) > _FEW_COMPARISONS:
                 self._groups[positions[0]] = RuleGroup(self._placed(positions))
 
     def _placed(self, positions: Iterable[int]) -> list[Placed]:
-        return [(position, self.rules[position]) for position in positions]
-
-    def _find(self, host: str) -> HostRules:
-        covering = self._covering(host)
-        if not covering:
-            return _NO_RULES
-        single: list[Placed] = []
-        groups: list[RuleGroup] = []
-        for positions in covering:
-            group = self._groups.get(positions[0])
-            if group is None:
-                single += self._placed(positions)
-            else:
-                groups.append(group)
-        return HostRules(single, groups)
-
-    def _covering(self, host: str) -> list[list[int]]:
-        found = self._globs.matching(host)
-        if self._suffixes:
-            found += self._suffixes_of(host)
-        if self._cidrs:
-            found += self._networks_of(address_of(host))
-        if self._any:
-            found.append(self._any)
-        if host in self._exact:
-            found.append(self._exact[host])
-        return found
+        return [(position, self._rules[position]) for position in positions]
 
     def _suffixes_of(self, host: str) -> Iterator[list[int]]:
         rest = host

@@ -198,15 +198,12 @@ class Socks5ServerHandshake:
             host, is_ip = _parse_address(address_type, address)
         except BadRequest:
             return self._fail("the SOCKS request's domain is not a host name", reply(Reply.GENERAL_FAILURE))
-        self._step = self._finished
+        self._step = _finished
         return [TunnelRequested(Target(host, port, is_ip))]
 
     def _fail(self, reason: str, answer: bytes = b"") -> list[Event]:
-        self._step = self._finished
+        self._step = _finished
         return [SendBytes(answer), HandshakeFailed(reason)] if answer else [HandshakeFailed(reason)]
-
-    def _finished(self) -> None:
-        return None
 
     def _take(self, size: int) -> bytes | None:
         if len(self._unread) < size:
@@ -214,6 +211,10 @@ class Socks5ServerHandshake:
         taken = bytes(self._unread[:size])
         del self._unread[:size]
         return taken
+
+
+def _finished() -> None:
+    return None                              # no method: a state of its own would be a cycle, left to the collector
 
 
 def _parse_address(address_type: int, address: bytes) -> tuple[str, bool]:

@@ -16,7 +16,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from iron_proxy.config.schema import ClientConfig, Network
@@ -46,6 +46,10 @@ class Client:
     password: Source | None = None
 
 
+# The narrowest first: (version, shift) → network → client.
+_Networks = list[tuple[tuple[int, int], dict[int, Client]]]
+
+
 class ClientIdentities:
     """All clients. Shared by all connections; immutable but for what it remembers."""
 
@@ -60,9 +64,9 @@ class ClientIdentities:
             for network in client.networks:
                 shift = network.max_prefixlen - network.prefixlen
                 networks.setdefault((network.version, shift), {})[int(network.network_address) >> shift] = client
-        self._networks = sorted(networks.items(), key=lambda item: item[0][1])
+        self._networks: _Networks = sorted(networks.items(), key=lambda item: item[0][1])
         self._names = frozenset(client.name for client in clients)
-        self._owner_of_host = lru_cache(maxsize=_ADDRESSES_REMEMBERED)(self._find_owner)
+        self._owner_of_host = lru_cache(maxsize=_ADDRESSES_REMEMBERED)(partial(_find_owner, self._networks))
         # Digests are compared, not passwords: their length is the same whatever was guessed, and a key of this process
         # makes them worthless elsewhere.
         self._key = secrets.token_bytes(32)
@@ -130,19 +134,6 @@ class ClientIdentities:
             return None
         return self._owner_of_host(peer.rpartition(":")[0])
 
-    def _find_owner(self, host: str) -> Client | None:
-        try:
-            address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
-        except ValueError:
-            return None
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        for (version, shift), networks in self._networks:
-            client = networks.get(int(address) >> shift) if version == address.version else None
-            if client is not None:
-                return client
-        return None
-
     async def _digest_for(self, client: Client) -> bytes:
         """The digest of the right password, or what no password has while its source yields none."""
         if client.password is None:
@@ -165,6 +156,20 @@ class ClientIdentities:
 
     def _digest(self, password: bytes) -> bytes:
         return hashlib.blake2b(password, key=self._key, digest_size=32).digest()
+
+
+def _find_owner(networks_by_prefix: _Networks, host: str) -> Client | None:
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    for (version, shift), networks in networks_by_prefix:
+        client = networks.get(int(address) >> shift) if version == address.version else None
+        if client is not None:
+            return client
+    return None
 
 
 def build_identities(configs: Iterable[ClientConfig], context: SourceContext) -> ClientIdentities:

@@ -128,7 +128,6 @@ class ClientConnection:
         self._task = None
         self.reader.let_go()
         if not self.is_tunnel:
-            self.reader.parser.let_go()
             self.stream.close()
 
     def _begin(self, head: RequestHead | ClientError) -> None:
@@ -296,8 +295,9 @@ class _ContinuingReader(RequestReader):
         self._client: ClientConnection | None = client
 
     def let_go(self) -> None:
-        """The connection has ended: hold nobody who holds this, or both would stay until the collector comes."""
+        """The connection has ended, or is no longer ours to read: hold nobody who holds this."""
         self._client = None
+        self.parser.let_go()
 
     def hold_body(self) -> HeldBody:
         return self._process.hold_body(self.stream.peer)

@@ -112,6 +112,7 @@ class KnownValues:
         # Called whenever the collector likes: nothing but simple steps. The key may be another secret's by now.
         if self._living.get(key) is known:
             del self._living[key]
+        known.reference = None                   # whose callback knows it: nothing is left to the collector
         known.retired_at = self._clock()
         self._retired.append(known)
 

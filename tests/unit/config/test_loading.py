@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.collector import left_to_the_collector
 
 from iron_proxy.config import loading
 from iron_proxy.config.loading import examine_config, load_config, parse_config
@@ -134,6 +135,10 @@ def test_all_problems_can_be_told_along_with_those_of_the_transforms() -> None:
 
 
 # --- yaml -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_reload_leaves_nothing_of_the_parser_to_the_collector() -> None:
+    assert left_to_the_collector(lambda: parse_config(MINIMAL, "x.yaml")) == 0
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "   "])

@@ -1,6 +1,7 @@
 """The tunnel listener: SOCKS5 or HTTP by the first byte, and what is spoken inside."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from tests.fakes.transforms import FakeAllowlist
 from tests.wire import socks5_messages as socks
 
 from iron_proxy.listeners.tunnel import TunnelListener
+from iron_proxy.streams.http1_reader import RequestReader
 from iron_proxy.streams.socket_stream import SocketStream
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: ok.test\r\nConnection: close\r\n\r\n"
@@ -64,6 +66,21 @@ async def test_a_request_through_a_tunnel_is_two_records(port: Port, opening: by
     assert (opened["method"], opened["host"], opened["action"]) == ("CONNECT", "ok.test:80", "allow")
     assert (inner["method"], inner["tunnel"]["target"]) == ("GET", "ok.test:80")
     assert inner["tunnel"]["request_transforms"][0]["name"] == "allowlist"
+
+
+@pytest.mark.parametrize("opening", [CONNECT, SOCKS], ids=["CONNECT", "SOCKS5"])
+async def test_a_tunnel_that_has_ended_is_not_left_to_the_collector(port: Port, opening: bytes) -> None:
+    port.proxy.answers(OK)
+    gc.collect()
+    gc.disable()
+    try:
+        await port.client.write(opening + REQUEST, LONG)
+        await port.receive_until(b"\r\n\r\nok")
+        await port.served()
+
+        assert [each for each in gc.get_objects() if isinstance(each, RequestReader)] == []
+    finally:
+        gc.enable()
 
 
 async def test_a_request_without_a_tunnel_is_served(port: Port) -> None:

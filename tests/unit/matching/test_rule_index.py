@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.collector import left_to_the_collector
 
 from iron_proxy.matching import rule_index
 from iron_proxy.matching.host_patterns import CIDRPattern, HostPattern
@@ -230,3 +231,7 @@ def test_an_index_without_rules_matches_nothing() -> None:
     assert described(index.first_match(get("a.test"))) is None
     assert not index.applies_to(get("a.test"))
     assert RuleIndex([Rule()]).candidates("a.test") == ()
+
+
+def test_an_index_that_was_asked_goes_without_the_collector() -> None:
+    assert left_to_the_collector(lambda: RuleIndex(MIXED).first_match(get("a.test"))) == 0

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.collector import left_to_the_collector
 from tests.wire.pieces import cut_at, in_pieces
 from tests.wire.socks5_messages import (
     BIND,
@@ -264,3 +265,12 @@ def test_an_unfinished_handshake_never_holds_more_than_the_longest_request(wire:
         if events and not isinstance(events[-1], SendBytes):
             return
         assert len(handshake.unread) < 262
+
+
+@pytest.mark.parametrize("port", [443, 0])
+def test_a_handshake_that_has_ended_goes_without_the_collector(port: int) -> None:
+    def shake_hands() -> None:
+        handshake = Socks5ServerHandshake()
+        handshake.receive(GREETING + request_for_domain(b"ok.test", port))
+
+    assert left_to_the_collector(shake_hands) == 0

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from tests.fakes.collector import left_to_the_collector
 from tests.fakes.secret_source import FakeSource
 
 from iron_proxy.config.loading import parse_config
@@ -391,3 +392,9 @@ def test_a_bad_source_is_told_with_its_place(password: str, message: str) -> Non
 
     assert len(root.problems.errors) == 1
     assert root.problems.errors[0].split(": ", 1)[1].startswith(message)
+
+
+def test_clients_that_a_reload_has_replaced_go_without_the_collector() -> None:
+    clients = [client("ci", "10.1.0.0/16"), client("guarded", "10.2.0.0/16", password=source("hush"))]
+
+    assert left_to_the_collector(lambda: ClientIdentities(clients).by_address("10.1.2.3:1")) == 0

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fakes.collector import left_to_the_collector
 
 from iron_proxy.secret_sources import known_values
 from iron_proxy.secret_sources.known_values import GRACE, KnownValues
@@ -19,6 +20,8 @@ VALUE = 'sk-ré/al+"71c0\\x'
 
 class Owner:
     """Whatever a value belongs to."""
+
+    itself: object = None
 
 
 class Clock:
@@ -226,3 +229,19 @@ def test_what_is_looked_for_on_purpose_is_found_and_no_hit() -> None:
     assert known.found_in(line) == ("KEY",)
     assert known.found_in(b'"nothing"') == ()
     assert known.hits == 0
+
+
+def test_of_a_value_whose_grace_has_passed_nothing_is_left_to_the_collector() -> None:
+    clock = Clock()
+    known = KnownValues(clock)
+
+    def come_and_go() -> None:
+        owner = Owner()
+        known.add(owner, "KEY", VALUE)
+        owner.itself = owner
+        del owner
+        gc.collect()                             # of this one the callback is called, and kept
+        clock.now += 2 * GRACE
+        known.mask(b"")
+
+    assert left_to_the_collector(come_and_go) == 0

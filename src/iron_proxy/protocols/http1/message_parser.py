@@ -90,12 +90,9 @@ class MessageParser(ABC, Generic[Head]):
         return unread
 
     def let_go(self) -> None:
-        """
-        Drop what is held of the peer's bytes: the connection has ended.
-
-        The parser itself stays until the collector comes, being in a cycle with its state, `next_event`.
-        """
+        """The connection has ended: drop what is held of the peer's bytes, and leave nothing to the collector."""
         self.unread, self._pieces = b"", []
+        self.next_event = _nothing_more          # a state of its own is a cycle: from the parser to its method and back
 
     @property
     def is_mid_message(self) -> bool:
@@ -267,6 +264,10 @@ class MessageParser(ABC, Generic[Head]):
     @abstractmethod
     def _cut_short(self) -> IronProxyError:
         """The error of a peer that closes in the middle of a message."""
+
+
+def _nothing_more() -> Event | None:
+    return None
 
 
 def _forwardable_trailers(block: bytes) -> list[Pair]:

@@ -23,6 +23,28 @@ _VALUES_REMEMBERED = 4
 _log = logging.getLogger("iron_proxy.secrets")
 
 
+class _Known:
+    """What has been sent of some entries. Follows `Known` in `scrubbing.py`; the ledger tells it what is new."""
+
+    __slots__ = ("_redactor", "_spelled", "entries")
+
+    def __init__(self, entries: frozenset[Entry], spelled: tuple[SpelledSecret, ...]) -> None:
+        self.entries = entries
+        self.learn(spelled)
+
+    def learn(self, spelled: tuple[SpelledSecret, ...]) -> None:
+        """All of it. The next answer needs another redactor."""
+        self._spelled = spelled
+        self._redactor: Redactor | None = None
+
+    @property
+    def redactor(self) -> Redactor:
+        """What to look for now."""
+        if self._redactor is None:
+            self._redactor = Redactor(self._spelled)
+        return self._redactor
+
+
 class SentSecrets:
     """
     The secrets that have gone to the hosts that the same entries apply to.
@@ -31,46 +53,45 @@ class SentSecrets:
     wants it. It knows at every moment what has been sent until then.
     """
 
-    __slots__ = ("_ledger", "_redactor", "entries", "scrubbers")
+    __slots__ = ("_known", "_ledger", "scrubbers")
 
-    def __init__(self, entries: frozenset[Entry], ledger: "SentLedger") -> None:
-        self.entries = frozenset(entry for entry in entries if entry.redact_responses)
+    def __init__(self, known: _Known, scrubbers: tuple[ResponseScrubber, ...], ledger: "SentLedger") -> None:
+        self._known = known
         self._ledger = ledger
-        self._redactor: Redactor | None = None
-        self.scrubbers: tuple[ResponseScrubber, ...] = (ResponseScrubber(self),) if self.entries else ()
+        self.scrubbers = scrubbers
 
     @property
     def redactor(self) -> Redactor:
         """What to look for now."""
-        if self._redactor is None:
-            self._redactor = Redactor(self._ledger.spelled(self.entries))
-        return self._redactor
+        return self._known.redactor
 
     def note(self, entry: Entry, secret: Secret) -> None:
         """A secret goes into a request."""
         self._ledger.note(entry, secret)
 
-    def forget_redactor(self) -> None:
-        """More has been sent: the next answer needs another redactor."""
-        self._redactor = None
-
 
 class SentLedger:
-    """The secrets of one configuration that have gone anywhere: an entry's go to all hosts that it applies to."""
+    """
+    The secrets of one configuration that have gone anywhere: an entry's go to all hosts that it applies to.
+
+    It knows who wants to know, and none of them knows it, so that a configuration that a reload has replaced goes with
+    its secrets at once and does not wait for the collector.
+    """
 
     def __init__(self) -> None:
         self._latest: dict[Entry, Secret] = {}
         self._spelled: dict[Entry, tuple[SpelledSecret, ...]] = {}    # the newest first
-        self._by_entries: dict[frozenset[Entry], SentSecrets] = {}
+        self._known: dict[frozenset[Entry], tuple[_Known, tuple[ResponseScrubber, ...]]] = {}
         self._warned: set[Entry] = set()
 
     def of(self, entries: frozenset[Entry]) -> SentSecrets:
         """What has gone to the hosts that these entries may apply to."""
-        sent = self._by_entries.get(entries)
-        if sent is None:
-            sent = self._by_entries[entries] = SentSecrets(entries, self)
-            self._note_what_is_at_hand(entries)
-        return sent
+        wanted = frozenset(entry for entry in entries if entry.redact_responses)
+        if wanted not in self._known:
+            known = _Known(wanted, self._spelled_of(wanted))
+            self._known[wanted] = known, (ResponseScrubber(known),) if wanted else ()
+            self._note_what_is_at_hand(wanted)
+        return SentSecrets(*self._known[wanted], self)
 
     def _note_what_is_at_hand(self, entries: Iterable[Entry]) -> None:
         """What nobody has to wait for may have been sent by the process before this one."""
@@ -84,12 +105,10 @@ class SentLedger:
         if self._latest.get(entry) is not secret:  # the same object is the same value (see Source)
             self._add(entry, secret)
 
-    def spelled(self, entries: Iterable[Entry]) -> Iterable[SpelledSecret]:
+    def _spelled_of(self, entries: frozenset[Entry]) -> tuple[SpelledSecret, ...]:
         """All that has been sent of some entries; first what is in use, so that its name and its token count."""
-        known = [self._spelled.get(entry, ()) for entry in self._spelled if entry in entries]
-        yield from (values[0] for values in known)
-        for values in known:
-            yield from values[1:]
+        sent = [self._spelled.get(entry, ()) for entry in self._spelled if entry in entries]
+        return (*(values[0] for values in sent), *(value for values in sent for value in values[1:]))
 
     def _add(self, entry: Entry, secret: Secret) -> None:
         self._latest[entry] = secret
@@ -98,9 +117,9 @@ class SentLedger:
         self._warn_of_gap(entry, secret)
         before = [each for each in self._spelled.get(entry, ()) if each.secret is not secret]
         self._spelled[entry] = (SpelledSecret(entry, secret), *before[: _VALUES_REMEMBERED - 1])
-        for sent in self._by_entries.values():
-            if entry in sent.entries:
-                sent.forget_redactor()
+        for known, _ in self._known.values():
+            if entry in known.entries:
+                known.learn(self._spelled_of(known.entries))
 
     def _warn_of_gap(self, entry: Entry, secret: Secret) -> None:
         """Say once what an operator would not expect."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.fakes.collector import left_to_the_collector
 from tests.wire.http1_events import Told, every_split, requests_in, responses_in
 from tests.wire.pieces import cut_at, in_pieces
 
@@ -252,3 +253,21 @@ def test_a_repeated_response_head_is_one_object_too() -> None:
 
     assert heads[1] is heads[2]
     assert isinstance(heads[2], ResponseHead)
+
+
+@pytest.mark.parametrize(
+    ("make", "wire"),
+    [(RequestParser, b""), (RequestParser, CHUNKED + b"5\r\nab"), (ResponseParser, b"HTTP/1.1 200 OK\r\n\r\nab")],
+)
+def test_one_that_was_let_go_does_not_wait_for_the_collector(
+    make: type[RequestParser | ResponseParser], wire: bytes
+) -> None:
+    def read() -> None:
+        parser = make()
+        parser.receive(wire)
+        while parser.next_event() is not None:
+            pass
+        parser.let_go()
+        assert parser.next_event() is None
+
+    assert left_to_the_collector(read) == 0

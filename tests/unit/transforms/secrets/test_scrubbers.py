@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from tests.fakes.collector import left_to_the_collector
 from tests.fakes.secret_source import FakeSource
 from tests.unit.transforms.secrets.building import bearer, exchange_of, one_entry, replacing, send, transform_from
 from tests.unit.transforms.secrets.scrubbing_cases import TOKEN, entry_of, response_of, secret_of
@@ -204,3 +205,14 @@ async def test_one_that_is_not_scrubbed_leaves_the_others_readable() -> None:
     assert exchange.request.headers.pairs == [(b"A", b"value-of-one")]
     assert exchange.scrubbers[0].finds_nothing(response_of(b"value-of-one"))
     assert not exchange.scrubbers[0].finds_nothing(response_of(b"value-of-other"))
+
+
+def test_what_was_sent_by_a_configuration_that_is_gone_is_not_left_to_the_collector() -> None:
+    entry, secret = entry_of("A"), secret_of(b"first-secret")
+
+    def send_and_forget() -> None:
+        sent = sent_of(entry)
+        sent.note(entry, secret)
+        assert finds(sent, b"first-secret")
+
+    assert left_to_the_collector(send_and_forget) == 0
