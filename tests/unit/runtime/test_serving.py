@@ -23,11 +23,12 @@ from iron_proxy.runtime.serving import serve_until_signal, settle_garbage_collec
 def garbage_collector() -> Iterator[None]:
     thresholds = gc.get_threshold()
     yield
-    gc.unfreeze()
     gc.set_threshold(*thresholds)
 
 
 def test_collections_become_rare() -> None:
+    gc.unfreeze()
+
     settle_garbage_collector()
 
     assert gc.get_threshold()[0] > 10_000

@@ -106,6 +106,7 @@ def test_a_refused_connection_is_an_event(refusal: Refusal, count: int, destinat
 
 def test_the_collector_works_again_and_leaves_what_is_there_alone() -> None:
     thresholds = gc.get_threshold()
+    gc.unfreeze()
     gc.disable()
     try:
         settle_garbage_collector()
@@ -114,5 +115,4 @@ def test_the_collector_works_again_and_leaves_what_is_there_alone() -> None:
         assert gc.get_freeze_count() > 0
     finally:
         gc.enable()
-        gc.unfreeze()
         gc.set_threshold(*thresholds)

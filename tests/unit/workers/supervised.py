@@ -94,7 +94,6 @@ async def supervised(ports: SharedPorts) -> AsyncIterator[Supervised]:
     finally:
         for sock in (audit, its_audit, *doors.values(), *its_doors.values()):
             sock.close()
-        gc.unfreeze()
         gc.set_threshold(*thresholds)
 
 
