@@ -10,6 +10,12 @@ PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # A test that hangs ends its worker after this many seconds, with a trace of where, and counts as failed: the longest
 # take a minute and a half.
 HANGS := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
+# What takes minutes, or a machine of its own: hostile input by every way in, programs of others, browsers, faults,
+# thousands of connections, jails and network namespaces. `make test` leaves it to `make test-all`.
+LONG := attack clients dashboard faults image installed scale soak
+QUICK := $(addprefix --ignore=tests/,$(LONG)) -m 'not (end_to_end and (slow or root))'
+# A module is compiled once, and not by each worker and process of each run.
+unexport PYTHONDONTWRITEBYTECODE
 # How long `make soak` goes on (90s, 30m, 8h), and how long `make fuzz` feeds each target; and which one (all of them).
 soak: TIME ?= 30m
 fuzz: TIME ?= 1m
@@ -23,7 +29,7 @@ BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dist pex test-installed image-check release test scale soak clients-page fuzz selftest-rivals docs check bench bench-quick bench-gate profile bench-baseline lock clean
+.PHONY: help venv demo dist pex test-installed image-check release test test-all scale soak clients-page fuzz selftest-rivals docs check bench bench-quick bench-gate profile bench-baseline lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -35,7 +41,11 @@ venv:  ## make the virtual environment, or bring it up to date
 demo: venv  ## see the proxy at work: nothing to configure, no internet needed
 	@$(BIN)/iron-proxy demo
 
-test: venv  ## run all tests
+test: venv  ## run the tests that take seconds: some 20,000, in four minutes on two cores
+	@scripts/install-tools $(TEST_TOOLS)
+	$(BIN)/python -m pytest -q $(PARALLEL) $(HANGS) $(QUICK) $(ARGS)
+
+test-all: venv  ## run all tests: those and what takes minutes
 	@scripts/install-tools $(TEST_TOOLS)
 	$(BIN)/python -m pytest -q $(PARALLEL) $(HANGS) $(ARGS)
 

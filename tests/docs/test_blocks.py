@@ -65,7 +65,8 @@ OTHERWISE_HELD = {
     ("docs/howto/scale-out.md", "text"): FORMULA,
     ("docs/howto/test-with-the-egress-guard.md", "python"): "the same as in examples/pytest-egress, which is run",
     ("docs/howto/test-with-the-egress-guard.md", "text"): (
-        "tests/unit/testing/test_plugin.py: test_the_examples_other_test_fails_though_the_program_swallows_the_error"
+        "tests/end_to_end/test_pytest_plugin.py: "
+        "test_the_examples_other_test_fails_though_the_program_swallows_the_error"
     ),
     ("docs/howto/verify-a-release.md", "sh"): RELEASE + "test_a_release_that_is_whole_is_verified",
     ("docs/reference/checks.md", "text"): SHOWN + "test_check_prints_what_the_page_shows",

@@ -18,7 +18,7 @@ from tests.fakes.wire_client import Way
 
 from iron_proxy.cli.audit import run as audit_command
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 Start = Callable[..., AuditedProxy]
 

@@ -18,6 +18,7 @@ from tests.fakes.running_proxy import ProxyCA, RunningProxy
 
 pytestmark = [
     pytest.mark.end_to_end,
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"),
 ]
 

@@ -12,7 +12,7 @@ from tests.fakes.otlp_collector import GRPCCollector, HTTPCollector, attributes_
 from tests.fakes.running_proxy import ProxyCA, run_to_end
 from tests.fakes.wire_client import Way
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 KINDS = pytest.mark.parametrize(("kind", "protocol"), [(HTTPCollector, "http/protobuf"), (GRPCCollector, "grpc")])
 
 

@@ -12,7 +12,7 @@ from tests.fakes.outbound_proxy import FakeHTTPProxy, FakeSOCKSProxy
 from tests.fakes.running_proxy import SECRETS, ProxyCA, RunningProxy, request, run_to_end
 from tests.fakes.wire_client import Way, way_id
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 # Not denied by BASE.yaml, whose explicit list holds for proxies too.
 PROXY_HOST = "127.0.1.5"

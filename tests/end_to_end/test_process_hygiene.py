@@ -22,7 +22,7 @@ from tests.fakes.readable_python import readable_by_others
 from tests.fakes.running_proxy import PROXY_TOKEN, ProxyCA, RunningProxy, command, run_to_end
 from tests.fakes.wire_client import Way
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 NOBODY = "65534"
 NO_CAPABILITIES = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), "0000000000000000")

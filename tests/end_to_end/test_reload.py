@@ -18,7 +18,7 @@ from tests.fakes.management_client import ENVIRONMENT, KEY, MANAGEMENT, ONLY_RUL
 from tests.fakes.running_proxy import ProxyCA, RunningProxy, request
 from tests.fakes.wire_client import Way, connect, way_id
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 @pytest.fixture
 def proxy(fresh_proxy: Fresh) -> RunningProxy:

@@ -9,7 +9,7 @@ from tests.fakes.internet import Internet
 from tests.fakes.running_proxy import RunningProxy, request
 from tests.fakes.wire_client import ALL_WAYS, Way, way_id
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("way", ALL_WAYS, ids=way_id)

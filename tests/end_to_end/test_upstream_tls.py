@@ -13,7 +13,7 @@ from tests.fakes.recorder import Recorder
 from tests.fakes.running_proxy import ProxyCA, RunningProxy, request, run_to_end
 from tests.fakes.wire_client import Answer, Way
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 PRIVATE = trustme.CA()
 

@@ -32,7 +32,7 @@ from tests.unit.management.test_metrics_page import labels
 
 from iron_proxy.cli.audit import run as audit_command
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 # Builds in a supervisor; in a worker it does what a file says, as a secret does that only one process cannot read.
 MODULE = '''

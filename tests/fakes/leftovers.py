@@ -113,7 +113,9 @@ class Leftovers:
         return [self._main, *(Path("/proc", pid) for pid in below.split())]
 
     def _descriptors(self) -> Descriptors:
-        return Counter(name for process in self._processes() for name in descriptors_of(process))
+        held = Counter(name for process in self._processes() for name in descriptors_of(process))
+        del held["/dev/null"]                    # libuv opens it when it first listens, maybe after the first look
+        return held
 
     def _connections(self, held: Descriptors) -> Connections:
         ends = [end for end in self._ends() if f"socket:[{end.inode}]" in held]

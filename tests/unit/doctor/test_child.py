@@ -1,11 +1,11 @@
 """A client is started, limited, and gone afterwards."""
 
 import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.fakes.waiting import wait_until
 
 from iron_proxy.doctor.child import run_child
 
@@ -54,13 +54,11 @@ def test_what_a_client_leaves_behind_is_killed(tmp_path: Path) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Gone, or dead and not yet buried by whoever inherited it."""
+    """Gone, or dead and not yet buried by whoever inherited it; which takes a moment."""
     with suppress(ProcessLookupError, FileNotFoundError):
-        os.kill(pid, 0)
-        for _ in range(1000):
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            if state == "Z":
-                return True
-        os.kill(pid, signal.SIGKILL)
-        return False
+        wait_until(lambda: state_of(pid) == "Z", 10)
     return True
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -274,10 +274,10 @@ def test_a_replacement_is_not_cut_within_an_escape() -> None:
 
 def test_a_large_secret_is_spelled_without_a_stall() -> None:
     """Nobody else is served meanwhile. Byte by byte it took seconds."""
-    secret = b"AKIA-_/+=ab" * 40_000
+    secret = b"AKIA-_/+=ab" * 10_000
     began = time.process_time()
 
     for same_length in (False, True):
         spellings_of(secret, TOKEN, same_length=same_length)
 
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 1
