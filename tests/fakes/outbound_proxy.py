@@ -44,6 +44,8 @@ class _FakeProxy(ABC):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for _turn in range(5):  # asyncio loses a connection that it has accepted when the server closes meanwhile
+            await asyncio.sleep(0)
         self._server.close()
         for _round in range(2):  # one that was accepted while it closed is served for a moment yet
             for writer in self._writers:
