@@ -106,7 +106,8 @@ class Socks5ServerHandshake:
     def __init__(self, authentication: Authentication = Authentication.NONE) -> None:
         self._authentication = authentication
         self._unread = bytearray()
-        self._step: Callable[[], list[Event] | None] = self._read_greeting
+        # A function of the class: a method of its own would be a cycle, left to the collector.
+        self._step: Callable[[Socks5ServerHandshake], list[Event] | None] = Socks5ServerHandshake._read_greeting
 
     @property
     def unread(self) -> bytes:
@@ -121,7 +122,7 @@ class Socks5ServerHandshake:
     def accept_credentials(self) -> list[Event]:
         """The credentials that were offered are right: go on, also with what the client sent without waiting."""
         self._end_waiting()
-        self._step = self._read_request
+        self._step = Socks5ServerHandshake._read_request
         return [SendBytes(_CREDENTIALS_ACCEPTED), *self._advance()]
 
     def refuse_credentials(self) -> list[Event]:
@@ -130,12 +131,12 @@ class Socks5ServerHandshake:
         return self._fail("the SOCKS client's user name and password are not accepted", _CREDENTIALS_REFUSED)
 
     def _end_waiting(self) -> None:
-        if self._step != self._await_decision:
+        if self._step is not Socks5ServerHandshake._await_decision:
             raise RuntimeError("no credentials wait for an answer")
 
     def _advance(self) -> list[Event]:
         events: list[Event] = []
-        while (news := self._step()) is not None:
+        while (news := self._step(self)) is not None:
             events += news
         return events
 
@@ -146,10 +147,10 @@ class Socks5ServerHandshake:
             return None
         offered = greeting[2:]
         if _USERNAME_AND_PASSWORD in offered and self._authentication is not Authentication.NONE:
-            self._step = self._read_credentials
+            self._step = Socks5ServerHandshake._read_credentials
             return [SendBytes(bytes((VERSION, _USERNAME_AND_PASSWORD)))]
         if _NO_AUTHENTICATION in offered and self._authentication is not Authentication.REQUIRED:
-            self._step = self._read_request
+            self._step = Socks5ServerHandshake._read_request
             return [SendBytes(bytes((VERSION, _NO_AUTHENTICATION)))]
         # Two bytes (RFC 1928 section 3), not the ten of a request's reply.
         return self._fail(_NOT_OFFERED[self._authentication], bytes((VERSION, _NO_ACCEPTABLE_METHOD)))
@@ -165,7 +166,7 @@ class Socks5ServerHandshake:
         username, password = message[2:username_end], message[username_end + 1 :]
         if not username or not password:
             return self._fail("the SOCKS client's user name or password is empty", _CREDENTIALS_REFUSED)
-        self._step = self._await_decision
+        self._step = Socks5ServerHandshake._await_decision
         return [CredentialsOffered(username, password)]
 
     def _await_decision(self) -> None:
@@ -198,12 +199,15 @@ class Socks5ServerHandshake:
             host, is_ip = _parse_address(address_type, address)
         except BadRequest:
             return self._fail("the SOCKS request's domain is not a host name", reply(Reply.GENERAL_FAILURE))
-        self._step = _finished
+        self._step = Socks5ServerHandshake._finished
         return [TunnelRequested(Target(host, port, is_ip))]
 
     def _fail(self, reason: str, answer: bytes = b"") -> list[Event]:
-        self._step = _finished
+        self._step = Socks5ServerHandshake._finished
         return [SendBytes(answer), HandshakeFailed(reason)] if answer else [HandshakeFailed(reason)]
+
+    def _finished(self) -> None:
+        return None
 
     def _take(self, size: int) -> bytes | None:
         if len(self._unread) < size:
@@ -211,10 +215,6 @@ class Socks5ServerHandshake:
         taken = bytes(self._unread[:size])
         del self._unread[:size]
         return taken
-
-
-def _finished() -> None:
-    return None                              # no method: a state of its own would be a cycle, left to the collector
 
 
 def _parse_address(address_type: int, address: bytes) -> tuple[str, bool]:

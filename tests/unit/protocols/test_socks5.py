@@ -267,10 +267,10 @@ def test_an_unfinished_handshake_never_holds_more_than_the_longest_request(wire:
         assert len(handshake.unread) < 262
 
 
-@pytest.mark.parametrize("port", [443, 0])
-def test_a_handshake_that_has_ended_goes_without_the_collector(port: int) -> None:
+@pytest.mark.parametrize("request_bytes", [request_for_domain(b"ok.test", 443), request_for_domain(b"ok.test", 0), b""])
+def test_a_handshake_that_has_ended_or_breaks_off_goes_without_the_collector(request_bytes: bytes) -> None:
     def shake_hands() -> None:
         handshake = Socks5ServerHandshake()
-        handshake.receive(GREETING + request_for_domain(b"ok.test", port))
+        handshake.receive(GREETING + request_bytes)
 
     assert left_to_the_collector(shake_hands) == 0
