@@ -50,6 +50,9 @@ class Leftovers:
     def __init__(self, pid: int, may_keep: Callable[[int], int]) -> None:
         self._main, self._may_keep = Path("/proc", str(pid)), may_keep
         self._ports: set[str] = set()            # of its listeners
+        self._expected: Descriptors = Counter()
+        # libuv opens it when it first listens, which may be yet to come: as if it had.
+        self._expected["/dev/null"] = self._descriptors()["/dev/null"] + len(self._processes())
         self._known = self._descriptors()
         self._others = self._known.total() - sum(self._connections(self._known))
         self._threads = self._thread_count()
@@ -113,9 +116,7 @@ class Leftovers:
         return [self._main, *(Path("/proc", pid) for pid in below.split())]
 
     def _descriptors(self) -> Descriptors:
-        held = Counter(name for process in self._processes() for name in descriptors_of(process))
-        del held["/dev/null"]                    # libuv opens it when it first listens, maybe after the first look
-        return held
+        return Counter(name for process in self._processes() for name in descriptors_of(process)) | self._expected
 
     def _connections(self, held: Descriptors) -> Connections:
         ends = [end for end in self._ends() if f"socket:[{end.inode}]" in held]

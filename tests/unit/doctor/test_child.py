@@ -1,11 +1,11 @@
 """A client is started, limited, and gone afterwards."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.fakes.waiting import wait_until
+from tests.fakes.worked_proxy import is_gone
 
 from iron_proxy.doctor.child import run_child
 
@@ -43,22 +43,11 @@ def test_one_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> 
     end = run_child(["sh", "-c", script], PLAIN, tmp_path, time_limit=0.5)
 
     assert end.status is None
-    assert is_gone(int((tmp_path / "child").read_text()))
+    wait_until(lambda: is_gone(int((tmp_path / "child").read_text())), 10)
 
 
 def test_what_a_client_leaves_behind_is_killed(tmp_path: Path) -> None:
     end = run_child(["sh", "-c", "sleep 60 & echo $! > child"], PLAIN, tmp_path)
 
     assert end.status == 0
-    assert is_gone(int((tmp_path / "child").read_text()))
-
-
-def is_gone(pid: int) -> bool:
-    """Gone, or dead and not yet buried by whoever inherited it; which takes a moment."""
-    with suppress(ProcessLookupError, FileNotFoundError):
-        wait_until(lambda: state_of(pid) == "Z", 10)
-    return True
-
-
-def state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    wait_until(lambda: is_gone(int((tmp_path / "child").read_text())), 10)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from iron_proxy.transforms.secrets.spellings import coverage_note, fit, spellings_of
@@ -38,8 +38,6 @@ def in_lower_case_digits(text: str) -> str:
     return re.sub("%..", lambda escape: escape[0].lower(), quote(text, safe=""))
 
 
-# Each of two dozen codings has as many examples.
-FEW = settings(max_examples=40)
 # How an encoder writes a text, and how it is read.
 TEXT_CODINGS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
     "raw": (str, str),
@@ -85,7 +83,6 @@ SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size
 
 
 @pytest.mark.parametrize("coding", TEXT_CODINGS)
-@FEW
 @given(before=AROUND, secret=SECRETS, after=AROUND, same_length=st.booleans())
 def test_a_secret_in_a_text_becomes_its_stand_in_in_the_same_coding(
     coding: str, before: str, secret: str, after: str, same_length: bool
@@ -104,7 +101,6 @@ def test_a_secret_in_a_text_becomes_its_stand_in_in_the_same_coding(
 
 
 @pytest.mark.parametrize("coding", BINARY_CODINGS)
-@FEW
 @given(
     before=st.binary(max_size=12),
     secret=st.binary(min_size=8, max_size=40).filter(varied),
@@ -127,7 +123,6 @@ def test_a_secret_within_coded_bytes_leaves_bytes_that_decode(
 
 
 @pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be", "utf-16"])
-@FEW
 @given(before=AROUND, secret=SECRETS, after=AROUND, same_length=st.booleans())
 def test_a_secret_in_utf16_becomes_its_stand_in(
     order: str, before: str, secret: str, after: str, same_length: bool
@@ -274,10 +269,10 @@ def test_a_replacement_is_not_cut_within_an_escape() -> None:
 
 def test_a_large_secret_is_spelled_without_a_stall() -> None:
     """Nobody else is served meanwhile. Byte by byte it took seconds."""
-    secret = b"AKIA-_/+=ab" * 10_000
+    secret = b"AKIA-_/+=ab" * 40_000
     began = time.process_time()
 
     for same_length in (False, True):
         spellings_of(secret, TOKEN, same_length=same_length)
 
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 3
