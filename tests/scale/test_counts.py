@@ -30,6 +30,10 @@ FRAME = bytes.fromhex("818537fa213d7f9f4d5158")
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end]
 
 
+# Connections: those of the largest test, and some to spare for the bystander and the pages.
+MOST = 12_000
+
+
 @pytest.fixture
 def patient(running: Running, request: pytest.FixtureRequest) -> RunningProxy:
     """
@@ -38,7 +42,12 @@ def patient(running: Running, request: pytest.FixtureRequest) -> RunningProxy:
     A process of the test's own: memory that another test gave back would be taken again, and not be seen.
     """
     environment = {"ONLY_FOR": request.node.name}
-    proxy = running(env=environment, proxy__upstream_response_header_timeout="120s")
+    proxy = running(
+        env=environment,
+        proxy__upstream_response_header_timeout="120s",
+        # By themselves half of the open files, which is too few where a process may have 20,000.
+        limits={"connections": MOST, "connections_per_client": MOST},
+    )
     # What thousands have at once stays with the allocator when they go, some 50 KiB of each. Tests see what each has.
     proxy.leftovers.allow(100 * sized(10_000))
     return proxy
