@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from iron_proxy.errors import IronProxyError
 from iron_proxy.messages.body_memory import BodyMemory, HeldBody
-from iron_proxy.messages.headers import Pair
+from iron_proxy.messages.headers import Fields, Pair
 
 
 class FakeBodySource:
@@ -22,12 +22,12 @@ class FakeBodySource:
         trailers: Sequence[Pair] = (),
         failure: IronProxyError | None = None,
     ) -> None:
-        self.trailers: list[Pair] = []
+        self.trailers: Sequence[Pair] = []
         self.reads = 0
         self.memory = BodyMemory(1 << 30)
         self._pieces = list(pieces)
         self._here = len(pieces) + 1 if here is None else here
-        self._trailers = list(trailers)
+        self._trailers = trailers if isinstance(trailers, Fields) else list(trailers)
         self._failure = failure
 
     def hold_body(self) -> HeldBody:

@@ -6,7 +6,7 @@ what a transform sees, never what goes on the wire); a body that ends improperly
 end improperly on the other side too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from iron_proxy.messages.body_memory import HeldBody, Hold
@@ -16,7 +16,10 @@ from iron_proxy.messages.headers import Pair
 class BodySource(Protocol):
     """Where the pieces come from: a connection's reader, or a fake."""
 
-    trailers: list[Pair]
+    @property
+    def trailers(self) -> Sequence[Pair]:
+        """The fields behind the last piece."""
+        ...
 
     async def read_body(self) -> bytes:
         """The next piece; b"" after the last one, when `trailers` is filled. Raises IronProxyError if cut short."""
@@ -72,9 +75,11 @@ class Body:
         return self.length == 0
 
     @property
-    def trailers(self) -> list[Pair]:
+    def trailers(self) -> Sequence[Pair]:
         """Trailer fields; complete only once `read` has returned b""."""
-        trailers = self._source.trailers if self._source is not None and not self._drops_trailers else []
+        trailers: Sequence[Pair] = ()
+        if self._source is not None and not self._drops_trailers:
+            trailers = self._source.trailers
         unwanted = self._unwanted
         return trailers if unwanted is None else [pair for pair in trailers if not unwanted(pair[0])]
 
@@ -230,7 +235,7 @@ class _Original:
 
     def __init__(self, body: Body) -> None:
         self._body = body
-        self.trailers: list[Pair] = []
+        self.trailers: Sequence[Pair] = ()
 
     async def read_body(self) -> bytes:
         return await self._body.read() or self._end()

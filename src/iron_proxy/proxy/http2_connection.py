@@ -124,8 +124,9 @@ class Http2ClientConnection(Http2Session[Http2Request]):
     def role_event(self, event: Event) -> None:
         """A request, or what was meant to be one."""
         match event:
-            case RequestReceived(stream_id, head, ends, never_indexed):
-                self._begin(Http2Request(self, stream_id, head, ends=ends, never_indexed=never_indexed))
+            case RequestReceived():
+                sensitive = event.never_indexed
+                self._begin(Http2Request(self, event.stream_id, event.head, ends=event.ends, never_indexed=sensitive))
             case StreamRefused(stream_id, error, head):
                 self._begin(Http2Request(self, stream_id, head, error=error))
             case _:

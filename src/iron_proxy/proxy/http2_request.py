@@ -86,7 +86,6 @@ class Http2Request(Http2Stream):
             self.reset(ErrorCode.INTERNAL_ERROR)
         else:
             self.reset(ErrorCode.NO_ERROR)    # RFC 9113 section 8.1: what may be left of the request is not wanted
-        self.session.flush_soon()
 
     def client_has_left(self) -> None:
         """The client reset the stream or is gone: its exchange ends."""

@@ -16,6 +16,8 @@ from iron_proxy.protocols.http2.events import (
     DataReceived,
     Event,
     PeerGoingAway,
+    RequestReceived,
+    ResponseReceived,
     StreamEnded,
     StreamFailed,
     StreamReset,
@@ -65,8 +67,8 @@ class Http2Session(ABC, Generic[StreamT]):
 
     def give_credit(self, stream_id: int, credit: int) -> None:
         """Let the sender of a stream send so much more."""
-        self.core.give_credit(stream_id, credit)
-        self.flush_soon()
+        if self.core.give_credit(stream_id, credit):
+            self.flush_soon()
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -84,14 +86,16 @@ class Http2Session(ABC, Generic[StreamT]):
         return not self.core.has_failed
 
     def _dispatch(self, event: Event) -> None:
-        match event:
-            case DataReceived(stream_id, data, credit):
-                if (stream := self.streams.get(stream_id)) is not None:
-                    stream.receive_data(data, credit)
+        match event:                         # attributes by name: each pattern for one would cost as much as a call
+            case RequestReceived() | ResponseReceived():
+                self.role_event(event)
+            case DataReceived():
+                if (stream := self.streams.get(event.stream_id)) is not None:
+                    stream.receive_data(event.data, event.credit)
                 else:
-                    self.give_credit(stream_id, credit)
-            case WindowOpened(stream_id):
-                self._wake_senders(stream_id)
+                    self.give_credit(event.stream_id, event.credit)
+            case WindowOpened():
+                self._wake_senders(event.stream_id)
             case TrailersReceived() | StreamEnded() | StreamReset() | StreamFailed():
                 if (stream := self.streams.get(event.stream_id)) is not None:
                     self._tell(stream, event)
@@ -104,10 +108,10 @@ class Http2Session(ABC, Generic[StreamT]):
 
     def _tell(self, stream: StreamT, event: "TrailersReceived | StreamEnded | StreamReset | StreamFailed") -> None:
         match event:
-            case TrailersReceived(_, trailers):
-                stream.receive_trailers(trailers)
             case StreamEnded():
                 stream.receive_end()
+            case TrailersReceived():
+                stream.receive_trailers(event.pairs)
             case StreamReset(_, code):
                 self.stream_reset(stream, code)
             case StreamFailed(_, error):

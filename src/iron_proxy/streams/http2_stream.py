@@ -9,6 +9,7 @@ grant. Deadlines are watched by the loop's sweep like those of sockets.
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from iron_proxy.errors import IronProxyError
@@ -44,7 +45,7 @@ class Http2Stream(ABC):
         self.id = stream_id
         self.body_timeout = body_timeout
         self.write_timeout = write_timeout
-        self.trailers: list[Pair] = []
+        self.trailers: Sequence[Pair] = ()
         self.message_ended = False            # the peer's message has been read to its end
         self.last_send = 0                    # its turn at the connection's window, by the session's count
         self.deadline = self.write_deadline = NEVER
@@ -66,9 +67,10 @@ class Http2Stream(ABC):
             waiting, more = pieces.pop()
             data, credit = waiting + data, credit + more
         pieces.append((data, credit))
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
-    def receive_trailers(self, trailers: list[Pair]) -> None:
+    def receive_trailers(self, trailers: Sequence[Pair]) -> None:
         """The fields behind the body."""
         self.trailers = trailers
 
@@ -77,7 +79,8 @@ class Http2Stream(ABC):
         self._remote_ended = True
         if not self._pieces:
             self.message_ended = True
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def fail(self, error: IronProxyError) -> None:
         """Nothing more will come or go. What has come before is still read, then the error is met."""
@@ -199,7 +202,7 @@ class Http2Stream(ABC):
         finally:
             self.write_deadline = NEVER
 
-    def end(self, trailers: list[Pair]) -> None:
+    def end(self, trailers: Sequence[Pair]) -> None:
         """End our message behind its last piece."""
         if self._failure is not None:
             raise self._failure

@@ -5,7 +5,7 @@ Requests are written anew from their parts, here and nowhere else. `http2_client
 `proxy/forward.py` need not know which it has.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from iron_proxy.config.schema import DEFAULT_LIMITS, LimitsConfig
 from iron_proxy.errors import UpstreamDisconnected, UpstreamTimeout
@@ -87,7 +87,7 @@ class UpstreamConnection:
         """The next piece of the body. Raises as `send_whole`."""
         await self.write(chunk(piece) if self.is_chunked else piece)
 
-    async def end_request(self, trailers: list[Pair]) -> None:
+    async def end_request(self, trailers: Sequence[Pair]) -> None:
         """The body is complete. Raises as `send_whole`."""
         if self.is_chunked:
             await self.write(serialize_trailers(trailers))

@@ -6,7 +6,7 @@ has. The connection's frames are read by a task that the pool owns.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from iron_proxy.config.schema import DEFAULT_LIMITS, LimitsConfig
 from iron_proxy.errors import (
@@ -246,7 +246,7 @@ class Http2Exchange(Http2Stream):
         self._request_ended = True
         return None
 
-    async def _send_rest(self, content: bytes, trailers: list[Pair]) -> None:
+    async def _send_rest(self, content: bytes, trailers: Sequence[Pair]) -> None:
         try:
             if content:
                 await self.send_piece(content, end=not trailers)
@@ -262,7 +262,7 @@ class Http2Exchange(Http2Stream):
         """Begin a request whose body is still arriving: pieces, then `end_request`. Raises as `send_whole`."""
         self._begin(request, end=False)
 
-    async def end_request(self, trailers: list[Pair]) -> None:
+    async def end_request(self, trailers: Sequence[Pair]) -> None:
         """The body is complete. Raises as `send_whole`."""
         self.end(trailers)
         self._request_ended = True
@@ -298,7 +298,8 @@ class Http2Exchange(Http2Stream):
         self._heads.append(head)
         if event.ends:
             self.receive_end()
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     async def read_head(self, timeout: float) -> ResponseHead:
         """The next response head, 1xx included. Raises UpstreamTimeout, UpstreamProtocolError, UpstreamDisconnected."""

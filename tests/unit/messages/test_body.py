@@ -1,5 +1,7 @@
 """What nobody looks at is not buffered; what somebody looked at is forwarded whole; a broken body stays broken."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ async def test_no_body_ends_at_once() -> None:
     body = Body.empty()
 
     assert body.is_empty
-    assert body.trailers == []
+    assert not body.trailers
     assert await body.read() == b""
     assert body.read_nowait() == b""
     assert await body.peek(10) == (b"", True)
@@ -299,7 +301,7 @@ class Shouting:
     """A source that changes what another one gives."""
 
     def __init__(self, source: BodySource) -> None:
-        self.trailers: list[Pair] = []
+        self.trailers: Sequence[Pair] = ()
         self._source = source
 
     async def read_body(self) -> bytes:
@@ -328,7 +330,7 @@ async def test_a_wrapped_body_has_its_trailers_at_its_end() -> None:
 
     body.stream_through(Shouting, 11)
 
-    assert body.trailers == []
+    assert not body.trailers
     assert [body.read_nowait(), body.read_nowait(), body.read_nowait()] == [b"HELLO ", b"WOR", b"LD"]
     assert (body.read_nowait(), body.trailers, body.length) == (b"", [(b"X-Sum", b"1")], 11)
 

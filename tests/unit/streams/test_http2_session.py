@@ -106,7 +106,7 @@ async def test_a_body_finds_its_stream(session: PlainSession, client: Http2FarEn
 
     assert [await stream.read_body() for stream in streams] == [b"first", b"second"]
     assert [await stream.read_body() for stream in streams] == [b"", b""]
-    assert [stream.trailers for stream in streams] == [[(b"x-sum", b"1")]] * 2
+    assert [list(stream.trailers) for stream in streams] == [[(b"x-sum", b"1")]] * 2
 
 
 async def test_the_end_of_a_body_finds_its_stream(session: PlainSession, client: Http2FarEnd[Http2Client]) -> None:

@@ -256,7 +256,7 @@ async def test_a_message_is_ended_behind_its_pieces(
     stream.end(trailers)
 
     await talk.client.take(StreamEnded)
-    assert [event.pairs for event in talk.client.events if isinstance(event, TrailersReceived)] == (
+    assert [list(event.pairs) for event in talk.client.events if isinstance(event, TrailersReceived)] == (
         [trailers] if trailers else []
     )
 

@@ -4,6 +4,8 @@ HTTP/1.1 messages to bytes. Every head we send is written here from typed parts;
 The last wall: a start line or field that holds CR, LF or NUL is refused, whoever made it.
 """
 
+from collections.abc import Sequence
+
 from iron_proxy.errors import IronProxyError
 from iron_proxy.messages.headers import Fields, Pair
 
@@ -59,7 +61,7 @@ def _check_line_ends(lines: bytes, expected: int) -> None:
         raise IronProxyError("a message head of ours would not have been well formed")
 
 
-def serialize_trailers(trailers: list[Pair]) -> bytes:
+def serialize_trailers(trailers: Sequence[Pair]) -> bytes:
     """The last chunk with its trailer fields."""
     if not trailers:
         return LAST_CHUNK

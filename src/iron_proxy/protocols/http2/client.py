@@ -5,7 +5,7 @@ Push is switched off, so all streams are ours. Before a request, ask `can_open_s
 have room again later, one that is going away will not.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from iron_proxy.errors import BadRequest, IronProxyError, UpstreamDisconnected, UpstreamProtocolError
 from iron_proxy.messages.headers import Pair
@@ -18,8 +18,8 @@ from iron_proxy.protocols.http2.events import ResponseReceived, StreamReset
 from iron_proxy.protocols.http2.flood_guard import FloodGuard
 from iron_proxy.protocols.http2.frame_reader import FrameReader
 from iron_proxy.protocols.http2.frames import ConnectionViolation, ErrorCode
-from iron_proxy.protocols.http2.header_rules import never_indexed, read_response, size_of
-from iron_proxy.protocols.http2.hpack import Field, FieldDecoder
+from iron_proxy.protocols.http2.header_rules import never_indexed, read_response
+from iron_proxy.protocols.http2.hpack import Field, FieldDecoder, size_of
 from iron_proxy.protocols.http2.stream import Stream
 
 _SETTINGS = {
@@ -47,8 +47,9 @@ class Http2Client(Http2Connection):
         self._max_head_bytes: int | None = None  # the upstream has not said
         self._is_settled = False
         self.is_going_away = False  # one of both said so: no new streams
-        self._known_fields: tuple[list[Field], str, bool] | None = None
+        self._known_fields: tuple[Sequence[Field], str, bool] | None = None
         self._known_head = ResponseHead()
+        self._never_indexed: frozenset[bytes] = frozenset()  # in it
 
     @property
     def streams_left(self) -> int:
@@ -82,7 +83,7 @@ class Http2Client(Http2Connection):
         IronProxyError if a field is not well formed, UpstreamDisconnected if no stream can be opened, BadRequest if the
         upstream has said that it takes no head of this size: some end the connection, which is others' as well.
         """
-        if not self.can_open_stream:
+        if self.streams_left <= 0:
             raise self._gone()
         fields = self._writer.request(method, scheme, authority, raw_path, pairs, length, te_trailers, sensitive)
         if self._max_head_bytes is not None and size_of(fields) > self._max_head_bytes:
@@ -100,7 +101,7 @@ class Http2Client(Http2Connection):
 
     # --- what the shared part asks ----------------------------------------------------------------------------------
 
-    def _read_fields(self, stream_id: int, fields: list[Field], *, ends: bool) -> None:
+    def _read_fields(self, stream_id: int, fields: Sequence[Field], *, ends: bool) -> None:
         stream = self._streams.get(stream_id)
         if stream is None:
             self._check_late(stream_id)
@@ -109,7 +110,7 @@ class Http2Client(Http2Connection):
         else:
             self._read_response(stream, fields, ends=ends)
 
-    def _read_response(self, stream: Stream, fields: list[Field], *, ends: bool) -> None:
+    def _read_response(self, stream: Stream, fields: Sequence[Field], *, ends: bool) -> None:
         try:
             head = self._read_head(fields, stream.method, ends=ends)
             if head.status < 200:
@@ -125,18 +126,19 @@ class Http2Client(Http2Connection):
                 stream.expected = head.framing.size
             elif head.framing is NO_BODY:
                 stream.expected = 0
-        self._events.append(ResponseReceived(stream.id, head, ends, never_indexed(fields)))
+        self._events.append(ResponseReceived(stream.id, head, ends, self._never_indexed))
 
-    def _count_informational(self, stream: Stream, fields: list[Field]) -> None:
+    def _count_informational(self, stream: Stream, fields: Sequence[Field]) -> None:
         stream.informational += 1
         stream.informational_bytes += size_of(fields)
         if stream.informational > MAX_INFORMATIONAL or stream.informational_bytes > limits.MAX_INFORMATIONAL_BYTES:
             raise self._refusal("too many 1xx responses")
 
-    def _read_head(self, fields: list[Field], method: str, *, ends: bool) -> ResponseHead:
+    def _read_head(self, fields: Sequence[Field], method: str, *, ends: bool) -> ResponseHead:
         known = (fields, method, ends)
         if known != self._known_fields:
             self._known_head = read_response(fields, method, ends=ends)
+            self._never_indexed = never_indexed(fields)
             self._known_fields = known
         return self._known_head
 

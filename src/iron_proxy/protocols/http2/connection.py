@@ -7,8 +7,10 @@ complete, and up to 100 streams; the bodies are the caller's to hold, and our wi
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 from iron_proxy.errors import IronProxyError
+from iron_proxy.messages.headers import Fields
 from iron_proxy.protocols.http2 import frames, limits
 from iron_proxy.protocols.http2.events import (
     ConnectionFailed,
@@ -43,6 +45,7 @@ class Http2Connection(SendingSide):
         self._decoder = decoder
         self._events: list[Event] = []
         self._now = 0.0
+        self._known_trailers: tuple[Sequence[Field], Fields] | None = None  # mostly they are the same ones
 
     def receive(self, data: bytes, now: float = 0.0) -> list[Event]:
         """The events of these bytes. `now` is any clock in seconds that does not go back: floods are judged by it."""
@@ -103,7 +106,7 @@ class Http2Connection(SendingSide):
     # --- messages ---------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _read_fields(self, stream_id: int, fields: list[Field], *, ends: bool) -> None:
+    def _read_fields(self, stream_id: int, fields: Sequence[Field], *, ends: bool) -> None:
         """A head or trailers have come in. Raises ConnectionViolation."""
 
     @abstractmethod
@@ -150,7 +153,7 @@ class Http2Connection(SendingSide):
                 return "the body is shorter than its Content-Length", ErrorCode.PROTOCOL_ERROR
         return None
 
-    def _read_trailers(self, stream: Stream, fields: list[Field], *, ends: bool) -> None:
+    def _read_trailers(self, stream: Stream, fields: Sequence[Field], *, ends: bool) -> None:
         if not stream.receiving:
             self._fail_stream(stream, "a head after the end of the stream", ErrorCode.STREAM_CLOSED)
             return
@@ -164,13 +167,19 @@ class Http2Connection(SendingSide):
             self._fail_stream(stream, "the body is shorter than its Content-Length", ErrorCode.PROTOCOL_ERROR)
         else:
             try:
-                pairs = read_trailers(fields, self._refusal)
+                pairs = self._trailers_of(fields)
             except IronProxyError as error:
                 self._fail_stream(stream, error, ErrorCode.PROTOCOL_ERROR)
                 return
             if pairs:
                 self._events.append(TrailersReceived(stream.id, pairs))
             self._end_receiving(stream)
+
+    def _trailers_of(self, fields: Sequence[Field]) -> Fields:
+        known = self._known_trailers
+        if known is None or known[0] is not fields:
+            known = self._known_trailers = (fields, read_trailers(fields, self._refusal))
+        return known[1]
 
     def _end_receiving(self, stream: Stream) -> None:
         self._close_receiving(stream)

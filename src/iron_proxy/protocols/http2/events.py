@@ -8,7 +8,7 @@ taken: that is what lets the sender go on. ConnectionFailed is always the last e
 from dataclasses import dataclass
 
 from iron_proxy.errors import BadRequest, IronProxyError
-from iron_proxy.messages.headers import Pair
+from iron_proxy.messages.headers import Fields
 from iron_proxy.protocols.http1.events import RequestHead, ResponseHead
 
 
@@ -46,7 +46,7 @@ class TrailersReceived:
     """The fields behind a body; StreamEnded follows."""
 
     stream_id: int
-    pairs: list[Pair]
+    pairs: Fields
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ one is answered or resets its stream, the other always resets.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from iron_proxy.errors import BadRequest, IronProxyError, UpstreamProtocolError
@@ -23,7 +23,7 @@ from iron_proxy.protocols.http1.limits import (
     MAX_TRAILER_BYTES,
 )  # fmt: skip
 from iron_proxy.protocols.http1.message_parser import _NOT_IN_TRAILERS
-from iron_proxy.protocols.http2.hpack import Field
+from iron_proxy.protocols.http2.hpack import Field, size_of
 
 # RFC 9113 section 8.2.2: these make a message malformed; `te` may say `trailers`.
 CONNECTION_SPECIFIC = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
@@ -37,8 +37,6 @@ _REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus
 # Deleting what may stand in names or values leaves what may not: one pass in C over all of them joined by line feeds.
 _NAME_BYTES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 _VALUE_BYTES = bytes(byte for byte in range(256) if byte == 0x09 or (byte >= 0x20 and byte != 0x7F))
-# RFC 9113 section 6.5.2: what a field counts beside its bytes.
-_FIELD_OVERHEAD = 32
 
 _SET_APART = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
 _REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
@@ -58,26 +56,31 @@ class RequestReader:
     head of a whole repetition is the same object, as from `http1/request_parser.py`.
     """
 
-    __slots__ = ("_apart", "_known", "_known_ends", "_known_head", "_known_regular", "_pairs", "_scheme", "_size")
+    __slots__ = (
+        "_apart", "_known", "_known_ends", "_known_head", "_known_regular", "_pairs", "_scheme", "_size",
+        "never_indexed",
+    )  # fmt: skip
 
     def __init__(self, scheme: bytes) -> None:
         self._scheme = scheme
-        self._known: list[Field] | None = None
+        self._known: Sequence[Field] | None = None
         self._known_ends = False
         self._known_head = RequestHead()
-        self._known_regular: list[Field] | None = None
+        self._known_regular: Sequence[Field] | None = None
+        self.never_indexed = _NOTHING           # of the last request that was read: names that no table may keep
         self._pairs = Fields()
         self._apart: Apart = {}
         self._size = 0
 
-    def read(self, fields: list[Field], *, ends: bool) -> RequestHead:
+    def read(self, fields: Sequence[Field], *, ends: bool) -> RequestHead:
         """The head of a request. Raises BadRequest."""
         if fields != self._known or ends != self._known_ends:
             self._known_head = self._read(fields, ends)
+            self.never_indexed = never_indexed(fields)
             self._known, self._known_ends = fields, ends
         return self._known_head
 
-    def _read(self, fields: list[Field], ends: bool) -> RequestHead:
+    def _read(self, fields: Sequence[Field], ends: bool) -> RequestHead:
         pseudo = _pseudo_fields(fields, _REQUEST_PSEUDO, BadRequest)
         self._read_regular(fields[len(pseudo) :])
         if self._size + size_of(fields[: len(pseudo)]) > MAX_REQUEST_HEAD_BYTES:
@@ -101,7 +104,7 @@ class RequestReader:
         head.pairs = self._pairs
         return head
 
-    def _read_regular(self, fields: list[Field]) -> None:
+    def _read_regular(self, fields: Sequence[Field]) -> None:
         if fields != self._known_regular:
             self._known_regular = None
             self._size = _checked_size(fields, MAX_REQUEST_HEAD_BYTES, _too_large)
@@ -110,7 +113,7 @@ class RequestReader:
             self._known_regular = fields
 
 
-def describe_request(fields: list[Field]) -> RequestHead:
+def describe_request(fields: Sequence[Field]) -> RequestHead:
     """A head that was refused, for its audit record: what can be read of it, and nothing is vouched for."""
     head = RequestHead()
     said = {name: value for name, value, _ in reversed(fields)}
@@ -129,7 +132,7 @@ def describe_request(fields: list[Field]) -> RequestHead:
     return head
 
 
-def read_response(fields: list[Field], method: str, *, ends: bool) -> ResponseHead:
+def read_response(fields: Sequence[Field], method: str, *, ends: bool) -> ResponseHead:
     """The head of an interim or final response to `method`. Raises UpstreamProtocolError."""
     pseudo = _pseudo_fields(fields, _RESPONSE_PSEUDO, _upstream_fault)
     _checked_size(fields, MAX_RESPONSE_HEAD_BYTES, _upstream_fault)
@@ -156,14 +159,14 @@ def read_response(fields: list[Field], method: str, *, ends: bool) -> ResponseHe
     return head
 
 
-def read_trailers(fields: list[Field], refuse: Refuse) -> list[Pair]:
+def read_trailers(fields: Sequence[Field], refuse: Refuse) -> Fields:
     """The fields behind a body that may be passed on, as in HTTP/1.1. Raises what `refuse` makes."""
     _checked_size(fields, MAX_TRAILER_BYTES, refuse)
     pairs, _ = _regular_fields(fields, refuse)
-    return [pair for pair in pairs if pair[0] not in _NOT_IN_TRAILERS]
+    return Fields([pair for pair in pairs if pair[0] not in _NOT_IN_TRAILERS])
 
 
-def never_indexed(fields: list[Field]) -> frozenset[bytes]:
+def never_indexed(fields: Sequence[Field]) -> frozenset[bytes]:
     """The names that the sender wants no hop to keep in a table."""
     names = [name for name, _, is_sensitive in fields if is_sensitive]
     return frozenset(names) if names else _NOTHING
@@ -172,7 +175,7 @@ def never_indexed(fields: list[Field]) -> frozenset[bytes]:
 # --- all messages ---------------------------------------------------------------------------------------------------
 
 
-def _pseudo_fields(fields: list[Field], known: frozenset[bytes], refuse: Refuse) -> dict[bytes, bytes]:
+def _pseudo_fields(fields: Sequence[Field], known: frozenset[bytes], refuse: Refuse) -> dict[bytes, bytes]:
     """The pseudo-headers that the block begins with. Those that stand elsewhere fail as names do."""
     pseudo: dict[bytes, bytes] = {}
     for name, value, _ in fields:
@@ -186,7 +189,7 @@ def _pseudo_fields(fields: list[Field], known: frozenset[bytes], refuse: Refuse)
     return pseudo
 
 
-def _checked_size(fields: list[Field], limit: int, refuse: Refuse) -> int:
+def _checked_size(fields: Sequence[Field], limit: int, refuse: Refuse) -> int:
     """What the fields count (RFC 9113 section 6.5.2). Raises what `refuse` makes if they are too many or too large."""
     if len(fields) > MAX_FIELDS:
         raise refuse("too many header fields")
@@ -196,12 +199,7 @@ def _checked_size(fields: list[Field], limit: int, refuse: Refuse) -> int:
     return size
 
 
-def size_of(fields: list[Field]) -> int:
-    """What fields count (RFC 9113 section 6.5.2): their bytes, and so much more for each."""
-    return sum([len(name) + len(value) for name, value, _ in fields]) + _FIELD_OVERHEAD * len(fields)
-
-
-def _regular_fields(fields: list[Field], refuse: Refuse) -> tuple[list[Pair], Apart]:
+def _regular_fields(fields: Sequence[Field], refuse: Refuse) -> tuple[list[Pair], Apart]:
     """(what may be forwarded, what was set apart by name), both in wire order and checked byte by byte."""
     if not fields:
         return [], {}

@@ -4,9 +4,14 @@ Field blocks to fields and back (RFC 7541), by jh2's compiled coder behind a che
 The compiled decoder does not defend itself: a block that ends inside a string makes it panic, which writes a trace to
 standard error. So the shape of a block is walked through first; only what is complete and in order is decoded.
 Nothing else of ours imports jh2.
+
+A connection mostly repeats its blocks to the byte. One that puts nothing into the table means the same as long as
+nothing else does, or longer if it names nothing of the table: so it is decoded, or encoded, once.
 """
 
 import re
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 from jh2._hazmat import Decoder, Encoder, HPACKError, OversizedHeaderListError  # type: ignore[import-untyped]  # no py.typed
 
@@ -16,10 +21,30 @@ from iron_proxy.protocols.http2.limits import HEADER_TABLE_BYTES
 # Name, value, and whether it must never enter a table.
 Field = tuple[bytes, bytes, bool]
 
+# RFC 7541 appendix A: higher ones name what the peer has put into the table.
+_STATIC_FIELDS = 61
 # Fields named whole by one byte: nearly all of them on a connection in use.
 _INDEXED_RUN = re.compile(rb"[\x81-\xfe]++")
+# RFC 9113 section 6.5.2: what a field counts beside its bytes.
+_FIELD_OVERHEAD = 32
 # Three more bytes of seven bits are above any length or index that fits a block.
 _MAX_SHIFT = 14
+# A head and trailers, with one of each to spare where a connection's calls take turns.
+_MAX_KNOWN = 4
+# Calls have heads of some hundred bytes. A hostile one of a few bytes can name as much as may be decoded at all: it is
+# not kept.
+_MAX_KNOWN_BYTES = 4096
+
+
+class _Shape(NamedTuple):
+    """What a block does with the table of its direction."""
+
+    changes_table: bool
+    names_table: bool
+
+
+_INDEXED = _Shape(changes_table=False, names_table=True)  # or might: it is decoded once for each table
+Kept = TypeVar("Kept")
 
 
 class FieldDecoder:
@@ -27,11 +52,32 @@ class FieldDecoder:
 
     def __init__(self, max_decoded_bytes: int) -> None:
         self._decoder = Decoder(max_decoded_bytes)
+        self._shapes: dict[bytes, _Shape] = {}
+        self._known: dict[bytes, Sequence[Field]] = {}  # of blocks that change no table, and name nothing of it
+        self._known_by_table: dict[bytes, Sequence[Field]] = {}  # of those that do, while it is as it was
 
-    def decode(self, block: bytes) -> list[Field]:
-        """The fields of a complete block. Raises ConnectionViolation: what cannot be decoded ends the connection."""
-        if not _INDEXED_RUN.fullmatch(block):
-            _check_shape(block)
+    def decode(self, block: bytes) -> Sequence[Field]:
+        """
+        The fields of a complete block: often the same object for one that was repeated.
+
+        Raises ConnectionViolation: what cannot be decoded ends the connection.
+        """
+        known = self._known.get(block) or self._known_by_table.get(block)
+        if known is not None:
+            return known
+        shape = self._shapes.get(block)
+        if shape is None:
+            shape = _shape_of(block)
+            if len(block) <= _MAX_KNOWN_BYTES:
+                _keep(self._shapes, block, shape)
+        fields = self._decode(block)
+        if shape.changes_table:
+            self._known_by_table.clear()
+        elif size_of(fields) <= _MAX_KNOWN_BYTES:
+            _keep(self._known_by_table if shape.names_table else self._known, block, fields)
+        return fields
+
+    def _decode(self, block: bytes) -> Sequence[Field]:
         try:
             fields: list[Field] = self._decoder.decode(block, True)  # raw: as bytes
         except OversizedHeaderListError:
@@ -50,10 +96,23 @@ class FieldEncoder:
 
     def __init__(self) -> None:
         self._encoder = Encoder()
+        self._known: list[tuple[Sequence[Field], bytes]] = []  # while the table is as it was
 
-    def encode(self, fields: list[Field]) -> bytes:
-        """A block; what is marked sensitive is written so that it never enters a table."""
+    def encode(self, fields: Sequence[Field]) -> bytes:
+        """
+        A block; what is marked sensitive is written so that it never enters a table.
+
+        Fields are known again by being the same object, which must not have changed since.
+        """
+        for known, written in self._known:
+            if known is fields:
+                return written
         block: bytes = self._encoder.encode(fields)
+        if _shape_of(block).changes_table:
+            self._known.clear()
+        elif len(block) <= _MAX_KNOWN_BYTES:
+            del self._known[: 1 - _MAX_KNOWN]
+            self._known.append((fields, block))
         return block
 
     def limit_table(self, size: int) -> None:
@@ -61,38 +120,64 @@ class FieldEncoder:
         size = min(size, HEADER_TABLE_BYTES)
         if size != self._encoder.header_table_size:
             self._encoder.header_table_size = size
+            self._known.clear()
 
 
-def _check_shape(block: bytes) -> None:
-    """Raise unless the block is whole representations, size updates first (RFC 7541 section 6)."""
-    at, end = 0, len(block)
+def _keep(known: dict[bytes, Kept], block: bytes, what: Kept) -> None:
+    if len(known) >= _MAX_KNOWN:
+        del known[next(iter(known))]
+    known[block] = what
+
+
+def size_of(fields: Sequence[Field]) -> int:
+    """What fields count (RFC 9113 section 6.5.2): their bytes, and so much more for each."""
+    return sum([len(name) + len(value) for name, value, _ in fields]) + _FIELD_OVERHEAD * len(fields)
+
+
+def _shape_of(block: bytes) -> _Shape:
+    """
+    What a block does with the table.
+
+    Raises ConnectionViolation unless it is whole representations, size updates first (RFC 7541 section 6).
+    """
+    if _INDEXED_RUN.fullmatch(block):
+        return _INDEXED
+    at, end, changes, names = 0, len(block), False, False
     while at < end and block[at] & 0xE0 == 0x20:
         at = _integer(block, at, 0x1F)[1]
+        changes = True
     while at < end:
         first = block[at]
         if first & 0x80:  # a field of a table
+            names = names or first > 0x80 | _STATIC_FIELDS
             at = at + 1 if first != 0xFF else _integer(block, at, 0x7F)[1]
         elif first & 0xE0 == 0x20:
             raise _malformed()
         else:
-            at = _after_literal(block, at, 0x3F if first & 0x40 else 0x0F)
+            changes = changes or first & 0x40 != 0
+            index, at = _after_literal(block, at, 0x3F if first & 0x40 else 0x0F)
+            names = names or index > _STATIC_FIELDS
     if at > end:
         raise _malformed()
+    return _Shape(changes, names)
 
 
-def _after_literal(block: bytes, at: int, mask: int) -> int:
-    """Where a field with its value, and perhaps its name, ends: perhaps behind the block."""
+def _after_literal(block: bytes, at: int, mask: int) -> tuple[int, int]:
+    """(its name's index, where a field with its value, and perhaps its name, ends: perhaps behind the block)."""
     index = block[at] & mask
-    at = at + 1 if index != mask else _integer(block, at, mask)[1]
+    if index != mask:                             # nearly always, as with the lengths: no call for it
+        at += 1
+    else:
+        index, at = _integer(block, at, mask)
     for _ in range(1 if index else 2):
         if at >= len(block):
             raise _malformed()
-        length = block[at] & 0x7F                 # nearly always all there is: no call for it
+        length = block[at] & 0x7F
         at += 1
         if length == 0x7F:
             length, at = _integer(block, at - 1, 0x7F)
         at += length
-    return at
+    return index, at
 
 
 def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ event: the caller may be about to send when it has not yet read that its peer ga
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from iron_proxy.errors import IronProxyError
 from iron_proxy.messages.headers import Pair
@@ -125,20 +125,24 @@ class SendingSide(ABC):
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
-    def give_credit(self, stream_id: int, count: int) -> None:
+    def give_credit(self, stream_id: int, count: int) -> bool:
         """
-        Let the peer send as many bytes again as a DataReceived had credit.
+        Let the peer send as many bytes again as a DataReceived had credit. Returns whether it is to be told now.
 
         To be called once for each, when its bytes have been taken or thrown away, also if the stream has ended since:
         the connection's window is shared, and what is not given back is lost to the other streams.
         """
         if self.has_failed:
-            return
+            return False
+        tells = False
         if increment := self._incoming.give_back(count):
             self._outgoing.append(frames.window_update(0, increment))
+            tells = True
         stream = self._streams.get(stream_id)
         if stream is not None and stream.receiving and (increment := stream.incoming.give_back(count)):
             self._outgoing.append(frames.window_update(stream_id, increment))
+            tells = True
+        return tells
 
     def go_away(self, code: ErrorCode = ErrorCode.NO_ERROR, last_stream: int | None = None) -> None:
         """Take no streams of the peer's after `last_stream`, or after the last one seen. Those before it go on."""
@@ -165,7 +169,7 @@ class SendingSide(ABC):
             raise self._gone()
         return stream
 
-    def _write_fields(self, stream: Stream, fields: list[Field], *, end: bool) -> None:
+    def _write_fields(self, stream: Stream, fields: Sequence[Field], *, end: bool) -> None:
         self._outgoing.append(frames.header_frames(stream.id, self._encoder.encode(fields), end=end))
         if end:
             self._end_sending(stream)

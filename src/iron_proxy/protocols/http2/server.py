@@ -5,7 +5,7 @@ What it refuses by itself: a stream beyond the limit, and what comes after its G
 so that it has its audit record and its answer.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from iron_proxy.errors import BadRequest, ClientDisconnected, IronProxyError
 from iron_proxy.messages.headers import Pair
@@ -17,7 +17,7 @@ from iron_proxy.protocols.http2.events import RequestReceived, StreamRefused
 from iron_proxy.protocols.http2.flood_guard import FloodGuard
 from iron_proxy.protocols.http2.frame_reader import FrameReader
 from iron_proxy.protocols.http2.frames import ConnectionViolation, ErrorCode
-from iron_proxy.protocols.http2.header_rules import RequestReader, describe_request, never_indexed
+from iron_proxy.protocols.http2.header_rules import RequestReader, describe_request
 from iron_proxy.protocols.http2.hpack import Field, FieldDecoder
 from iron_proxy.protocols.http2.stream import Stream
 
@@ -68,7 +68,7 @@ class Http2Server(Http2Connection):
 
     # --- what the shared part asks ----------------------------------------------------------------------------------
 
-    def _read_fields(self, stream_id: int, fields: list[Field], *, ends: bool) -> None:
+    def _read_fields(self, stream_id: int, fields: Sequence[Field], *, ends: bool) -> None:
         stream = self._streams.get(stream_id)
         if stream is not None:
             self._read_trailers(stream, fields, ends=ends)
@@ -79,7 +79,7 @@ class Http2Server(Http2Connection):
         else:
             self._open(stream_id, fields, ends=ends)
 
-    def _open(self, stream_id: int, fields: list[Field], *, ends: bool) -> None:
+    def _open(self, stream_id: int, fields: Sequence[Field], *, ends: bool) -> None:
         self._highest = stream_id
         if len(self._streams) >= self._max_streams or self._is_after_go_away(stream_id):
             self._write_reset(stream_id, ErrorCode.REFUSED_STREAM)
@@ -102,7 +102,7 @@ class Http2Server(Http2Connection):
             stream.expected = 0
         elif isinstance(head.framing, Length):
             stream.expected = head.framing.size
-        self._events.append(RequestReceived(stream_id, head, ends, never_indexed(fields)))
+        self._events.append(RequestReceived(stream_id, head, ends, self._requests.never_indexed))
 
     def _is_after_go_away(self, stream_id: int) -> bool:
         return self._goes_away_after is not None and stream_id > self._goes_away_after

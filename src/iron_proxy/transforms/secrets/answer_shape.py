@@ -4,6 +4,8 @@ What a response's header fields say about how its body is to be scrubbed, and wh
 Found once per set of fields where a connection repeats them (`messages/headers.py`).
 """
 
+from collections.abc import Sequence
+
 from iron_proxy.messages.headers import Fields, Headers, Pair
 from iron_proxy.protocols.content_coding.codings import parse_codings
 from iron_proxy.transforms.secrets.redact import Redactor
@@ -26,7 +28,7 @@ class AnswerShape:
 
     __slots__ = ("codings", "has_opaque_messages", "is_clean", "is_text", "must_be_decoded", "redactor")
 
-    def __init__(self, fields: Fields | list[Pair], redactor: Redactor) -> None:
+    def __init__(self, fields: Sequence[Pair], redactor: Redactor) -> None:
         self.redactor = redactor
         # A secret of several lines does not stand in a field: what seems to go over the border of two is looked at.
         self.is_clean = redactor.natural.first_match(b"\n".join([value for _, value in fields])) is None
@@ -48,7 +50,11 @@ class AnswerShape:
 
 def shape_of(headers: Headers, redactor: Redactor) -> AnswerShape:
     """The shape of a response with these fields; from the last time, if these very fields have come before."""
-    fields = headers.fields
+    return shape_of_fields(headers.fields, redactor)
+
+
+def shape_of_fields(fields: Sequence[Pair], redactor: Redactor) -> AnswerShape:
+    """The same for the fields alone, those behind a body as well."""
     if type(fields) is not Fields:
         return AnswerShape(fields, redactor)
     shape: AnswerShape | None = fields.answer_shape

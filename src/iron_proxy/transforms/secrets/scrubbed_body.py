@@ -5,7 +5,7 @@ Both are sources of a `Body`. Nothing is held back but what may be the beginning
 whole is not the end of the body, so the next one is read at once. What is found is told to whoever keeps the count.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from iron_proxy.errors import UpstreamProtocolError
@@ -20,7 +20,7 @@ class Pieces(Protocol):
     """What a body is read from: the body as it came, or decoded."""
 
     @property
-    def trailers(self) -> list[Pair]:
+    def trailers(self) -> Sequence[Pair]:
         """Complete once a read has returned b""."""
         ...
 
@@ -45,9 +45,9 @@ class ScrubbedBody:
         pieces: Pieces,
         replacement: LiveReplacement,
         found: Callable[[dict[bytes, int]], None],
-        scrub_trailers: Callable[[list[Pair]], list[Pair]],
+        scrub_trailers: Callable[[Sequence[Pair]], list[Pair]],
     ) -> None:
-        self.trailers: list[Pair] = []
+        self.trailers: Sequence[Pair] = ()
         self._pieces = pieces
         self._replacement = replacement
         self._found = found
@@ -97,7 +97,7 @@ class DecodedBody:
         self._ended = False
 
     @property
-    def trailers(self) -> list[Pair]:
+    def trailers(self) -> Sequence[Pair]:
         """Those of the coded body."""
         return self._body.trailers
 

@@ -7,6 +7,7 @@ count. What cannot be looked into is refused. What was found is noted for the au
 its way to the client.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from iron_proxy.messages.body import Body
@@ -15,7 +16,13 @@ from iron_proxy.messages.response import Response, plain_text
 from iron_proxy.pipeline.scrub import LateTrace
 from iron_proxy.pipeline.verdict import Reject
 from iron_proxy.protocols.content_coding.decoder import make_decoder
-from iron_proxy.transforms.secrets.answer_shape import AnswerShape, forget_codings, forget_digests, shape_of
+from iron_proxy.transforms.secrets.answer_shape import (
+    AnswerShape,
+    forget_codings,
+    forget_digests,
+    shape_of,
+    shape_of_fields,
+)
 from iron_proxy.transforms.secrets.redact import Redactor
 from iron_proxy.transforms.secrets.scrubbed_body import DecodedBody, ScrubbedBody
 from iron_proxy.transforms.secrets.streaming import LiveReplacement, Replacer
@@ -66,7 +73,7 @@ class ResponseScrubber:
         if content is None or (len(content) >= shortest and redactor.natural.first_match(content) is not None):
             return False
         trailers = body.trailers                  # all of them: what was gathered is the whole body
-        return not trailers or AnswerShape(trailers, redactor).is_clean
+        return not trailers or shape_of_fields(trailers, redactor).is_clean
 
     def begin(self) -> "Scrubbing":
         """The scrubbing of one exchange."""
@@ -147,10 +154,10 @@ class Scrubbing:
 
         return ScrubbedBody(pieces, LiveReplacement(replacer), self._note_in_body, self._scrub_trailers)
 
-    def _scrub_trailers(self, trailers: list[Pair]) -> list[Pair]:
+    def _scrub_trailers(self, trailers: Sequence[Pair]) -> list[Pair]:
         return self._scrub_fields(trailers, "trailer")
 
-    def _scrub_fields(self, fields: Fields | list[Pair], place: str) -> list[Pair]:
+    def _scrub_fields(self, fields: Sequence[Pair], place: str) -> list[Pair]:
         replacement = self._redactor.natural.stream()
         scrubbed = []
         for name, value in fields:

@@ -6,7 +6,7 @@ when its token has been found, which may be when the request's head is already w
 refused breaks the request off.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from iron_proxy.errors import SecretUnavailable, TransformError
 from iron_proxy.messages.body import BodySource
@@ -82,7 +82,7 @@ class SwappedBody:
     """The source that swaps tokens in another one's pieces."""
 
     def __init__(self, source: BodySource, tokens: SpelledTokens, swaps: "_Swaps") -> None:
-        self.trailers: list[Pair] = []
+        self.trailers: Sequence[Pair] = ()
         self._source = source
         self._stream = TokenStream(tokens)
         self._swaps = swaps
@@ -223,7 +223,7 @@ class _Swaps:
         self._has_swapped = True
         return new
 
-    def check_digests(self, trailers: list[Pair]) -> None:
+    def check_digests(self, trailers: Sequence[Pair]) -> None:
         """Raise TransformError where a field, before or behind the body, vouches for what was changed."""
         field = vouching_field([*self._headers.fields, *trailers]) if self._has_swapped else ""
         if field:
@@ -244,7 +244,7 @@ class _Decoded:
     """Takes the codings off a source's pieces. Raises BadCoding, CodingBomb."""
 
     def __init__(self, source: BodySource, decoder: Decoder) -> None:
-        self.trailers: list[Pair] = []
+        self.trailers: Sequence[Pair] = ()
         self._source = source
         self._decoder = decoder
 
@@ -274,7 +274,7 @@ class _Encoded:
     """Puts codings on a source's pieces; with `is_live` each can be read by the upstream as soon as it has come."""
 
     def __init__(self, source: BodySource, make: Callable[[], Encoder], *, is_live: bool) -> None:
-        self.trailers: list[Pair] = []
+        self.trailers: Sequence[Pair] = ()
         self._source = source
         self._make = make
         self._encoder: Encoder | None = None      # made when the decoder has seen how the body is coded

@@ -17,6 +17,7 @@ from tests.wire.http2_frames import (
 )  # fmt: skip
 
 from iron_proxy.errors import IronProxyError, UpstreamDisconnected, UpstreamProtocolError
+from iron_proxy.messages.headers import Fields
 from iron_proxy.protocols.http1.framing import CHUNKED, NO_BODY, Length
 from iron_proxy.protocols.http2.client import Http2Client
 from iron_proxy.protocols.http2.events import (
@@ -52,8 +53,23 @@ def test_a_request_is_sent_and_its_response_received() -> None:
     assert FieldDecoder(1000).decode(head[3])[4:] == [(b"x-a", b"b", False), (b"content-length", b"5", False)]
     assert (response(events).head.status, list(response(events).head.pairs)) == (200, [(b"x-b", b"c")])
     assert response(events).head.framing is CHUNKED
-    assert events[1:] == [DataReceived(1, b"world", 5), TrailersReceived(1, [(b"t", b"u")]), StreamEnded(1)]
+    assert events[1:] == [DataReceived(1, b"world", 5), TrailersReceived(1, Fields([(b"t", b"u")])), StreamEnded(1)]
     assert client.open_streams == 0
+
+
+def test_an_answer_that_repeats_is_the_same_object_head_and_trailers() -> None:
+    client, answers = opened_client(), []
+    for value in (b"1", b"1", b"1", b"2"):
+        stream = client.send_head("GET", "https", b"ok.test", b"/", [], end=True)
+        wire = headers(stream, [*OK, (b"x-a", value)], end=False) + headers(stream, [(b"x-t", value)])
+        answers.append(client.receive(wire))
+
+    heads = [response(events).head for events in answers]
+    trailers = [event.pairs for events in answers for event in events if isinstance(event, TrailersReceived)]
+    assert heads[0] is heads[1] is heads[2]
+    assert trailers[0] is trailers[1] is trailers[2]
+    assert list(heads[3].pairs) == [(b"x-a", b"2")]
+    assert list(trailers[3]) == [(b"x-t", b"2")]
 
 
 def test_streams_are_numbered_oddly_and_upwards() -> None:

@@ -23,6 +23,7 @@ from tests.wire.http2_frames import (
 )  # fmt: skip
 
 from iron_proxy.errors import BadRequest
+from iron_proxy.messages.headers import Fields
 from iron_proxy.protocols.http2.events import (
     ConnectionFailed,
     DataReceived,
@@ -88,7 +89,7 @@ def test_a_conversation_is_read_in_order_and_ends_where_it_breaks_the_rules() ->
         "PeerGoingAway", "ConnectionFailed",
     ]  # fmt: skip
     assert events[5] == DataReceived(3, b"ab", 6)
-    assert events[6] == TrailersReceived(3, [(b"x-t", b"1")])
+    assert events[6] == TrailersReceived(3, Fields([(b"x-t", b"1")]))
 
 
 def test_nothing_is_read_behind_a_failure() -> None:

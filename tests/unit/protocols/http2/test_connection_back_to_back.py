@@ -7,6 +7,7 @@ import jh2.connection  # type: ignore[import-untyped]
 import jh2.events  # type: ignore[import-untyped]
 import pytest
 
+from iron_proxy.messages.headers import Fields
 from iron_proxy.protocols.http2.client import Http2Client
 from iron_proxy.protocols.http2.events import (
     DataReceived,
@@ -78,10 +79,10 @@ def test_a_request_and_its_response_arrive_as_they_were_sent() -> None:
     assert list(request.head.pairs) == [(b"x-a", b"b"), (b"cookie", b"a=1; b=2")]
     assert request.head.te_trailers
     assert request.never_indexed == {b":path", b"cookie"}
-    assert rest[:3] == [DataReceived(1, b"hello", 5), TrailersReceived(1, [(b"x-t", b"1")]), StreamEnded(1)]
+    assert rest[:3] == [DataReceived(1, b"hello", 5), TrailersReceived(1, Fields([(b"x-t", b"1")])), StreamEnded(1)]
     response = next(event for event in pair.at_client if isinstance(event, ResponseReceived))
     assert (response.head.status, list(response.head.pairs)) == (200, [(b"x-b", b"c")])
-    assert pair.at_client[-2:] == [TrailersReceived(1, [(b"grpc-status", b"0")]), StreamEnded(1)]
+    assert pair.at_client[-2:] == [TrailersReceived(1, Fields([(b"grpc-status", b"0")])), StreamEnded(1)]
     assert pair.client.open_streams == pair.server.open_streams == 0
 
 
@@ -168,7 +169,7 @@ def test_another_client_is_served(value: bytes) -> None:
     events = server.receive(client.data_to_send())
     server.send_head(1, 200, [(b"x-b", value), (b"set-cookie", b"s")], length=5, end=False)
     server.send_data(1, b"world", end=False)
-    server.send_trailers(1, [(b"x-t", b"1")])
+    server.send_trailers(1, Fields([(b"x-t", b"1")]))
     received = client.receive_data(server.take_outgoing())
 
     request = next(event for event in events if isinstance(event, RequestReceived))

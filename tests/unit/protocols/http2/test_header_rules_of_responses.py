@@ -15,7 +15,7 @@ def response(pairs: Pairs, method: str = "GET", *, ends: bool = True) -> Respons
 
 
 def trailers(pairs: Pairs) -> Pairs:
-    return read_trailers([(name, value, False) for name, value in pairs], BadRequest)
+    return list(read_trailers([(name, value, False) for name, value in pairs], BadRequest))
 
 
 # --- responses ------------------------------------------------------------------------------------------------------

@@ -108,6 +108,33 @@ def test_fields_that_repeat_are_written_the_same_unless_another_is_sensitive_now
     assert writer.response(200, pairs, None, ()) == plain
 
 
+def test_a_message_that_repeats_is_the_same_object_and_any_other_is_not() -> None:
+    writer, pairs = FieldWriter(), Fields([(b"X-A", b"b")])
+
+    def request(path: bytes = b"/", method: str = "GET", length: int | None = None, te: bool = False) -> object:
+        return writer.request(method, "https", b"a", path, pairs, length, te, ())
+
+    first = request()
+    assert request() is first
+    for other in (request(b"/other"), request(method="PUT"), request(length=0), request(te=True)):
+        assert other != first
+        assert request() == first
+    assert writer.response(200, pairs, None, ()) is writer.response(200, pairs, None, ())
+    assert writer.response(200, pairs, None, ()) != writer.response(201, pairs, None, ())
+    assert writer.trailers(pairs, ()) is writer.trailers(pairs, ())
+    assert writer.trailers(pairs, ()) != writer.trailers(pairs, {b"x-a"})
+
+
+def test_of_a_list_nothing_is_kept_as_it_may_change() -> None:
+    writer, pairs = FieldWriter(), [(b"X-A", b"b")]
+    assert writer.trailers(pairs, ()) == [(b"x-a", b"b", False)]
+    assert writer.response(200, pairs, None, ())[1:] == [(b"x-a", b"b", False)]
+
+    pairs[0] = (b"X-A", b"c")
+    assert writer.trailers(pairs, ()) == [(b"x-a", b"c", False)]
+    assert writer.response(200, pairs, None, ())[1:] == [(b"x-a", b"c", False)]
+
+
 def test_a_set_of_names_that_grows_is_seen_to_grow() -> None:
     writer, pairs = FieldWriter(), Fields([(b"X-A", b"b")])
     names: set[bytes] = {b"x-b"}

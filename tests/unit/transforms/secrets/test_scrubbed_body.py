@@ -1,6 +1,7 @@
 """A body without its secrets as a source of pieces: at every split, waiting or not, decoded or not."""
 
 import zlib
+from collections.abc import Sequence
 
 import pytest
 from tests.fakes.body_source import FakeBodySource
@@ -22,7 +23,7 @@ def scrubbed(source: FakeBodySource, counts: list[int] | None = None) -> Scrubbe
         if counts is not None:
             counts.append(sum(by_needle.values()))
 
-    def scrub_trailers(trailers: list[Pair]) -> list[Pair]:
+    def scrub_trailers(trailers: Sequence[Pair]) -> list[Pair]:
         return [(name, b"scrubbed") for name, _ in trailers]
 
     replacer = redactor_of().natural

@@ -27,7 +27,7 @@ from tests.unit.transforms.secrets.scrubbing_cases import (
 
 from iron_proxy.errors import UpstreamDisconnected, UpstreamProtocolError
 from iron_proxy.messages.body import Body
-from iron_proxy.messages.headers import Headers
+from iron_proxy.messages.headers import Fields, Headers
 from iron_proxy.messages.response import Response
 from iron_proxy.pipeline.scrub import LateTrace
 from iron_proxy.protocols.content_coding.encoder import make_encoder
@@ -81,6 +81,16 @@ def test_what_one_redactor_found_clean_another_one_searches() -> None:
 
     assert ResponseScrubber(Knows()).finds_nothing(response)
     assert not ResponseScrubber(Knows(redactor_of(value=b"other-secret"))).finds_nothing(response)
+
+
+def test_what_stands_behind_a_body_is_searched_as_often() -> None:
+    behind = Fields([(b"x-echo", b"other-secret")])
+    knows = Knows()
+    for _ in range(2):
+        assert ResponseScrubber(knows).finds_nothing(response_of(b"x", TEXT, trailers=behind, sized=False))
+    knows.redactor = redactor_of(value=b"other-secret")
+
+    assert not ResponseScrubber(knows).finds_nothing(response_of(b"x", TEXT, trailers=behind, sized=False))
 
 
 @pytest.mark.parametrize(
