@@ -29,7 +29,7 @@ BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo dist pex test-installed image-check release test test-all scale soak clients-page fuzz selftest-rivals docs check bench bench-quick bench-gate profile bench-baseline lock clean
+.PHONY: help venv demo dist pex test-installed image-check release test test-unit test-all scale soak clients-page fuzz selftest-rivals docs check bench bench-quick bench-gate profile bench-baseline lock clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ demo: venv  ## see the proxy at work: nothing to configure, no internet needed
 test: venv  ## run the tests that take seconds: some 20,000, in four minutes on two cores
 	@scripts/install-tools $(TEST_TOOLS)
 	$(BIN)/python -m pytest -q $(PARALLEL) $(HANGS) $(QUICK) $(ARGS)
+
+test-unit: venv  ## run the unit tests that take less than a quarter of a second each: half a minute on two cores
+	@scripts/test-unit $(BIN)/python $(ARGS)
 
 test-all: venv  ## run all tests: those and what takes minutes
 	@scripts/install-tools $(TEST_TOOLS)

@@ -63,6 +63,7 @@ def test_without_the_extra_one_sentence_says_what_asks_for_it(signal: Signal, mo
         connected({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c.test", **ASKED}, signal)
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_before_it_is_asked_for() -> None:
     program = (
         "import sys, iron_proxy.runtime.serving\n"

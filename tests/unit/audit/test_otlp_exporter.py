@@ -155,6 +155,7 @@ def test_a_refusal_is_no_success(kind: Any, environment: Any) -> None:
         exporter.shutdown()
 
 
+@pytest.mark.slow
 @PROTOCOLS
 def test_a_collector_that_holds_costs_the_timeout_at_most(kind: Any, environment: Any) -> None:
     with kind() as collector:
@@ -200,6 +201,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest
         exporter_of({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c.test"})
 
 
+@pytest.mark.slow
 def test_the_sdk_is_not_imported_before_it_is_needed() -> None:
     program = (
         "import sys, iron_proxy.runtime.serving\n"

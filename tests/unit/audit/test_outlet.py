@@ -72,6 +72,7 @@ async def test_what_does_not_fit_waits_in_order_and_goes_on_in_the_middle_of_its
     assert destination.rooms_made == [4, 4, 6]                # never in the middle of a line
 
 
+@pytest.mark.slow
 async def test_a_full_disk_is_told_once_and_tried_again(
     outlet: Outlet, destination: FakeDestination, process_log: LogLines
 ) -> None:

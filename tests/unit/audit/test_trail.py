@@ -159,6 +159,7 @@ async def test_strict_refuses_what_found_no_room(world: World) -> None:
         await trail.written()
 
 
+@pytest.mark.slow
 async def test_strict_needs_every_output(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outlet_module, "STALL_SECONDS", 0.05)
     full = FakeDestination()

@@ -70,6 +70,7 @@ def test_a_damaged_file_gives_what_can_be_read_and_the_next_one_is_read(
     assert str(tmp_path / "a.gz") in tally.damaged[0]
 
 
+@pytest.mark.slow
 def test_a_bomb_is_thrown_away_and_not_collected(tmp_path: Path) -> None:
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"0" * 40_000_000 + b"\nafter\n"))
     tally = ReadingTally()

@@ -20,6 +20,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", SHAPES.values(), ids=lambda arm: arm.name)
 def test_the_configuration_of_every_shape_is_one_that_iron_proxy_accepts(arm: IronProxy, tmp_path: Path) -> None:
     launch = arm.prepare(a_setting(tmp_path), tmp_path)

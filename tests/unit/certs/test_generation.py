@@ -55,6 +55,7 @@ CA = GeneratedCA(b"certificate", b"canary-key")
 # --- what is made ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_ca_may_sign_leaves_and_revocation_lists_and_nothing_else(
     algorithm: str, made: dict[str, GeneratedCA]
@@ -88,6 +89,7 @@ def test_a_ca_lives_from_a_minute_ago_for_the_hours_asked_for(algorithm: str, ma
     assert certificate.not_valid_after_utc == NOW + timedelta(hours=24)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_the_key_is_the_certificates_in_pkcs8(algorithm: str, made: dict[str, GeneratedCA]) -> None:
     ca = made[algorithm]

@@ -161,6 +161,7 @@ def test_an_interruption_is_status_2(played: Played, monkeypatch: pytest.MonkeyP
     assert run([]) == 2
 
 
+@pytest.mark.slow
 def test_the_canary_serves_until_it_is_told_to_stop(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from iron_proxy.errors import StartupError
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.slow
 def test_it_starts_tells_its_ports_and_stops() -> None:
     with Scene() as scene:
         scene.write_configuration("127.0.0.1:53")
@@ -23,6 +24,7 @@ def test_it_starts_tells_its_ports_and_stops() -> None:
     assert json.loads(proxy.log[-1])["msg"] == "iron-proxy stopped"
 
 
+@pytest.mark.slow
 def test_the_operators_own_settings_are_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IRON_PROXY_HTTPS_LISTEN", "not an address")
 
@@ -32,6 +34,7 @@ def test_the_operators_own_settings_are_not_passed_on(monkeypatch: pytest.Monkey
             assert proxy.addresses["https"].startswith("127.0.0.1:")
 
 
+@pytest.mark.slow
 def test_a_proxy_that_does_not_start_has_its_last_words_told(tmp_path: Path) -> None:
     configuration = tmp_path / "proxy.yaml"
     configuration.write_text("prox: {}\n")
@@ -59,6 +62,7 @@ def test_an_interpreter_that_is_not_there_is_told(tmp_path: Path, monkeypatch: p
         ProxyProcess(tmp_path / "proxy.yaml", tmp_path / "ca.crt", {}).__enter__()
 
 
+@pytest.mark.slow
 def test_a_reload_is_told_by_a_record_and_one_that_does_not_come_is_not_waited_for_after_the_end() -> None:
     with Scene() as scene:
         scene.write_configuration("127.0.0.1:53")

@@ -103,6 +103,7 @@ async def test_connections_over_the_cap_are_dropped() -> None:
     assert [event.reason for event in served.events] == ["too many connections"]
 
 
+@pytest.mark.slow
 async def test_a_client_that_reads_nothing_is_read_no_further() -> None:
     flood = framed(wire_of("a.test")) * 1000
     async with serving(streams=StreamLimits(idle_seconds=0.3)) as served:

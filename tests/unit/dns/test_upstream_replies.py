@@ -107,6 +107,7 @@ HONEST = reply_to(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(12, len(HONEST) - 1), st.integers(0, 255)), max_size=8), st.binary(max_size=40))
 def test_whatever_a_server_sends_is_found_or_refused(changes: list[tuple[int, int]], tail: bytes) -> None:
     wire = bytearray(HONEST)

@@ -94,6 +94,7 @@ def test_a_client_that_would_go_past_the_proxy_is_not_started(known: Known, ca: 
     assert report.verdicts[Way.AS_IT_IS].sentence == "does not know of the proxy: HTTPS_PROXY is not set"
 
 
+@pytest.mark.slow
 def test_only_those_that_are_named_are_looked_for(known: Known) -> None:
     known(GONE, UNSEEN)
 

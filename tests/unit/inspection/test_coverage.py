@@ -131,6 +131,7 @@ def test_no_request_shows_a_verdict_to_be_wrong(one: Rule, other: Rule) -> None:
             assert not (one.matches(request) and other.matches(request))
 
 
+@pytest.mark.slow
 @given(st.lists(RULES, max_size=6), RULES)
 def test_no_coverer_is_missed_among_many(others: list[Rule], own: Rule) -> None:
     likely = possible_coverers(own, RuleIndex([*others, own]))

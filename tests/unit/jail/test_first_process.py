@@ -54,6 +54,7 @@ def test_a_signal_is_passed_on() -> None:
         assert ended(inside) == 7
 
 
+@pytest.mark.slow
 def test_an_end_is_not_missed_while_signals_are_passed_on() -> None:
     """The second one may be looked at after the first has ended the program."""
     for _ in range(10):

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,6 +84,7 @@ def test_paths_that_ask_for_endless_work_are_given_up_on() -> None:
     assert texts(*seen, max_names=2)
 
 
+@pytest.mark.slow
 @given(st.sets(paths, min_size=1, max_size=25), st.sets(paths, max_size=10), st.integers(0, 4))
 def test_everything_seen_is_covered_and_nothing_denied_is(seen: set[str], denied: set[str], max_names: int) -> None:
     denied -= seen
@@ -95,6 +97,7 @@ def test_everything_seen_is_covered_and_nothing_denied_is(seen: set[str], denied
     assert all(pattern.trap is None for pattern in patterns)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(paths, st.integers(1, 9), max_size=25), st.integers(0, 4))
 def test_no_request_is_lost_in_the_counts(seen: dict[str, int], max_names: int) -> None:
     patterns = generalize(seen, {}, DeniedPaths(), max_names)

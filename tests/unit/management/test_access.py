@@ -78,6 +78,7 @@ def test_a_mapped_address_is_the_address() -> None:
     assert status(judge, RIGHT, address="::ffff:192.0.2.2") == 200
 
 
+@pytest.mark.slow
 def test_what_is_remembered_is_bounded() -> None:
     judge = access()
     for number in range(5000):

@@ -53,6 +53,7 @@ def test_the_probe_of_a_set_is_an_ordinary_text() -> None:
 pieces = st.sampled_from(["a", "b", "/", "*", "?", "[a-b]", "[^a]", "é", "\U0001f600", "\n", "."])
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(pieces, max_size=6).map("".join), max_size=8), st.lists(pieces, max_size=6).map("".join))
 def test_a_set_agrees_with_each_glob_by_itself(globs: list[str], text: str) -> None:
     expected = [number for number, glob in enumerate(globs) if compile_glob(glob).fullmatch(text)]

@@ -65,6 +65,7 @@ patterns = st.lists(segments | st.sampled_from(["a*", "[ab]", "\\*"]), max_size=
 paths = st.lists(segments, max_size=5).map("/".join) | st.lists(segments, max_size=5).map(lambda p: "/" + "/".join(p))
 
 
+@pytest.mark.slow
 @given(st.lists(patterns, max_size=12), paths)
 def test_the_index_agrees_with_a_look_at_every_pattern(texts: list[str], path: str) -> None:
     expected = {number for number, text in enumerate(texts) if PathPattern.parse(text).matches(path)}

@@ -71,6 +71,7 @@ rules = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rules, hosts)
 def test_the_index_agrees_with_a_look_at_every_rule(rules: list[Rule], host: str) -> None:
     target = Target(host, 443)
@@ -121,6 +122,7 @@ narrow_rules = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(narrow_rules, st.lists(requests, min_size=1, max_size=8))
 def test_every_question_is_answered_as_by_a_look_at_every_rule(rules: list[Rule], asked: list[Request]) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -137,6 +137,7 @@ IPV6 = st.ip_addresses(v=6).map(lambda address: f"[{address}]")
 PORT = st.integers(0, 70000).map(str) | st.just("")
 
 
+@pytest.mark.slow
 @given(host=NAME | IPV4 | IPV6, port=PORT, dot=st.sampled_from(["", "."]))
 def test_the_text_of_a_target_parses_to_the_same_target(host: str, port: str, dot: str) -> None:
     try:

@@ -106,6 +106,7 @@ def test_a_conversation_in_pieces_and_with_any_limit(is_client: bool, size: int,
     assert in_any_order == sorted(arrives)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.sampled_from([TEXT, BINARY, PING]), st.text("ab€", max_size=20)), max_size=5),
     st.lists(st.integers(0, 200), max_size=8), st.integers(0, 12), st.booleans(),

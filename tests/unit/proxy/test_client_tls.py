@@ -206,6 +206,7 @@ async def test_what_is_neither_is_not(accepting: Accepting) -> None:
     assert str(failure) == "not a TLS handshake record"
 
 
+@pytest.mark.slow
 async def test_a_client_that_says_nothing(accepting: Accepting) -> None:
     accepting.proxy.limit(tls_handshake=0.01)
     await accepting.open()
@@ -222,6 +223,7 @@ async def test_a_client_that_closes_in_its_hello(accepting: Accepting) -> None:
     assert str(await accepting.failure()) == "the client closed the connection before its ClientHello was complete"
 
 
+@pytest.mark.slow
 async def test_a_client_that_goes_silent_behind_its_hello(accepting: Accepting) -> None:
     accepting.proxy.limit(tls_handshake=0.05)
     await accepting.open()

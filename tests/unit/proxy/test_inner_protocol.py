@@ -97,6 +97,7 @@ async def test_a_tunnel_that_is_not_used_ends_quietly(inside: Inside) -> None:
     assert inside.proxy.services.connections == set()
 
 
+@pytest.mark.slow
 async def test_a_tunnel_in_which_nothing_is_said_ends_quietly(inside: Inside) -> None:
     inside.proxy.limit(first_byte=0.01)
 

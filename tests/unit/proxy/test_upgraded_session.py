@@ -199,6 +199,7 @@ async def test_text_messages_are_rewritten_both_ways(rewriting: Session) -> None
     assert messages_of(await rewriting.client.read(LONG)) == [(TEXT, b"a TOKEN")]
 
 
+@pytest.mark.slow
 async def test_each_direction_may_be_left_alone() -> None:
     session = Session(rewriting=[MessageRewriting(None, None)])
     await session.client.write(b"\xc1\x81mask.", LONG)            # a compressed message

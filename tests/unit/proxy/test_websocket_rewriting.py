@@ -1,5 +1,6 @@
 """What a transform has asked to be done to text messages is done, from the first bytes behind the opening."""
 
+import pytest
 from tests.fakes.served import Served
 from tests.fakes.transforms import FakeTransform
 from tests.wire.websocket_frames import MASK, TEXT, frame, messages_of
@@ -38,6 +39,7 @@ def rewrites(exchange: Exchange) -> Verdict:
     return CONTINUE
 
 
+@pytest.mark.slow
 async def test_messages_are_rewritten_as_a_transform_has_asked_for() -> None:
     async with Served(FakeTransform("fake", rewrites)) as proxy:
         client = proxy.open()

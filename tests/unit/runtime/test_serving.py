@@ -26,6 +26,7 @@ def garbage_collector() -> Iterator[None]:
     gc.set_threshold(*thresholds)
 
 
+@pytest.mark.slow
 def test_collections_become_rare() -> None:
     gc.unfreeze()
 

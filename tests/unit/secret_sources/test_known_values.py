@@ -122,6 +122,7 @@ def test_where_there_is_too_much_for_the_automaton_each_is_searched_for(monkeypa
     assert known._search is None
 
 
+@pytest.mark.slow
 @given(st.text('\\"nu01b\n\x1b', min_size=8, max_size=12), st.text('\\n\n\x1bu0"', max_size=8))
 @settings(max_examples=300)
 def test_a_value_that_looks_like_the_end_of_an_escape_leaves_a_line_of_json(value: str, before: str) -> None:
@@ -155,6 +156,7 @@ def test_a_key_file_is_masked_from_its_first_lines_on(size: int, spell: Callable
         assert path == "/before [masked:KEY]\n behind"
 
 
+@pytest.mark.slow
 @given(st.text('\\"né\n\x01€', min_size=140, max_size=150), st.integers(0, 150), st.text('\\"é\n\x02€', max_size=3))
 @settings(max_examples=300)
 def test_a_value_that_is_cut_anywhere_leaves_a_line_of_json(value: str, size: int, behind: str) -> None:

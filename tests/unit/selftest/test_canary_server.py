@@ -27,6 +27,7 @@ def say(canary: Canary, data: bytes) -> bytes:
         return converse(sock, data, PATIENCE)
 
 
+@pytest.mark.slow
 def test_http_text_and_dns_are_heard_on_one_port(canary: Canary) -> None:
     request = b"GET /" + TOKEN + b" HTTP/1.1\r\nHost: denied.test\r\n\r\n"
     query = question(f"{TOKEN.decode()}.selftest.invalid", "TXT")

@@ -17,6 +17,7 @@ def test_without_an_https_canary_it_is_not_tested(tmp_path: Path) -> None:
     assert "-allowed https://HOST" in finding.evidence[0]
 
 
+@pytest.mark.slow
 def test_where_http2_is_not_spoken_it_is_not_tested(tmp_path: Path) -> None:
     with leaky_place(tmp_path) as place:
         assert place.allowed is not None

@@ -11,6 +11,7 @@ from iron_proxy.selftest.place import Endpoint, Place
 from iron_proxy.selftest.trial import Trial
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["fronted-host", "fronted-server-name", "connect-two-names", "tunnel-raw", "upgrade-refused"]
 )

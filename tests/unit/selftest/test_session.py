@@ -30,6 +30,7 @@ def test_something_else_than_a_canary_means_the_same(tmp_path: Path) -> None:
     assert "is no canary that may be reached from here: got no HTTP answer" in findings.control
 
 
+@pytest.mark.slow
 def test_the_canary_is_known_afterwards_and_a_tunnel_that_is_not_read_is_seen(tmp_path: Path) -> None:
     with leaky_place(tmp_path) as place:
         assert place.allowed is not None
@@ -51,6 +52,7 @@ def test_what_a_case_needs_and_lacks_is_told() -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_arrival_whose_answer_was_lost_is_found_in_the_list() -> None:
     with running_canary() as canary:
         address = Endpoint("http", "127.0.0.1", canary.port)

@@ -1,12 +1,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.fakes.selftest_world import holding_place, leaky_place, try_case
 
 from iron_proxy.config.proxy_urls import parse_proxy_url
 from iron_proxy.selftest.findings import Verdict
 
 
+@pytest.mark.slow
 def test_a_socks_proxy_is_the_usual_way_of_every_case(tmp_path: Path) -> None:
     with leaky_place(tmp_path) as place:
         assert place.proxy is not None

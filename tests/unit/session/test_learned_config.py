@@ -33,6 +33,7 @@ def learned_from(*records: tuple[str, str, str]) -> str:
     return learned_config(learned)
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=["Cs"])).map(lambda text: f"/{text}"))
 def test_a_rule_admits_its_path_and_no_other(path: str) -> None:
     (rule,) = rules_of(learned_from(("a.test", "GET", path)))

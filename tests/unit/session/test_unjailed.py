@@ -70,6 +70,7 @@ async def test_signals_to_the_proxy_are_passed_on_and_those_of_the_terminal_are_
     assert ending.status == 5
 
 
+@pytest.mark.slow
 async def test_limits_are_given_back(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     out = tmp_path / "limit"

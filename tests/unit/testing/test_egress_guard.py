@@ -19,6 +19,7 @@ def status_of(host: str) -> int:
         return error.code
 
 
+@pytest.mark.slow
 def test_tests_share_a_proxy_and_leave_the_environment_as_it_was() -> None:
     before = dict(os.environ)
     guard = EgressGuard(observes=False)

@@ -23,6 +23,7 @@ def open_tunnel(proxy_address: str, host: str) -> int:
         connection.close()
 
 
+@pytest.mark.slow
 def test_it_runs_with_what_a_test_needs_and_tells_what_it_did() -> None:
     with running(ALLOWS) as proxy:
         statuses = [open_tunnel(proxy.address("tunnel"), host) for host in ("a.test", "b.test")]
@@ -37,6 +38,7 @@ def test_it_runs_with_what_a_test_needs_and_tells_what_it_did() -> None:
     assert not ca_file.exists()
 
 
+@pytest.mark.slow
 def test_a_reload_is_in_force_when_replace_returns() -> None:
     with running(ALLOWS) as proxy:
         address = proxy.address("tunnel")
@@ -48,6 +50,7 @@ def test_a_reload_is_in_force_when_replace_returns() -> None:
             proxy.replace(transforms=[{"name": "no such transform"}])
 
 
+@pytest.mark.slow
 async def test_the_async_twin() -> None:
     async with running_async(ALLOWS) as proxy:
         assert open_tunnel(proxy.address("tunnel"), "b.test") == 403
@@ -56,6 +59,7 @@ async def test_the_async_twin() -> None:
     assert record["action"] == "reject"
 
 
+@pytest.mark.slow
 def test_a_record_that_does_not_come_is_told_with_those_that_did() -> None:
     with running(ALLOWS) as proxy:
         open_tunnel(proxy.address("tunnel"), "b.test")
@@ -66,6 +70,7 @@ def test_a_record_that_does_not_come_is_told_with_those_that_did() -> None:
             proxy.address("dns")
 
 
+@pytest.mark.slow
 def test_a_start_that_fails_shows_no_secret() -> None:
     with pytest.raises(StartupError) as caught, running({"sekret-value": {}}, {"KEY": "sekret-value"}):
         pytest.fail("it has started")
@@ -74,6 +79,7 @@ def test_a_start_that_fails_shows_no_secret() -> None:
     assert "sekret-value" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_file_is_read_and_its_mistakes_have_lines(tmp_path: Path) -> None:
     file = tmp_path / "proxy.yaml"
     file.write_text("transforms:\n  - name: allowlist\n    config: {domains: [a.test]}\n")

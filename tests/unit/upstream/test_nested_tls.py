@@ -119,6 +119,7 @@ async def test_a_tunnel_that_breaks_is_a_reset(nested: Nested) -> None:
     assert nested.ours.is_gone
 
 
+@pytest.mark.slow
 async def test_a_read_has_its_deadline(nested: Nested, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines, "SWEEP_SECONDS", 0.002)
 

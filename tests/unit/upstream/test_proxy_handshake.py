@@ -112,6 +112,7 @@ async def test_a_proxy_that_resets_is_told(pair: LoopbackStreamPair, proxy: Prox
     assert isinstance(opened, UpstreamDisconnected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", [HTTP, SOCKS], ids=["CONNECT", "SOCKS5"])
 async def test_a_silent_proxy_times_out(
     pair: LoopbackStreamPair, proxy: ProxyAddress, monkeypatch: pytest.MonkeyPatch

@@ -169,6 +169,7 @@ async def test_one_that_dies_is_followed_on_the_same_sockets_and_told_of(
     assert fleet.restarts == 1
 
 
+@pytest.mark.slow
 async def test_one_that_dies_again_leaves_its_connections_to_the_others(
     processes: list[FakeProcess], process_log: LogLines
 ) -> None:
@@ -183,6 +184,7 @@ async def test_one_that_dies_again_leaves_its_connections_to_the_others(
         assert processes[3].doors["http"].getsockname() == processes[1].doors["http"].getsockname()
 
 
+@pytest.mark.slow
 async def test_one_that_cannot_start_again_is_tried_again(
     processes: list[FakeProcess], process_log: LogLines
 ) -> None:

@@ -48,6 +48,7 @@ class Supervisor:
         return answer
 
 
+@pytest.mark.slow
 async def test_it_serves_answers_and_dies(process_log: LogLines) -> None:
     async with asyncio.timeout(LONG), asyncio.TaskGroup() as group:
         supervisor = Supervisor(group)
@@ -73,6 +74,7 @@ async def test_it_serves_answers_and_dies(process_log: LogLines) -> None:
     assert json.loads(b"".join(supervisor.written))["path"] == "/x"
 
 
+@pytest.mark.slow
 async def test_one_that_cannot_start_says_why(process_log: LogLines) -> None:
     async with asyncio.timeout(LONG), asyncio.TaskGroup() as group:
         supervisor = Supervisor(group)
@@ -84,6 +86,7 @@ async def test_one_that_cannot_start_says_why(process_log: LogLines) -> None:
     close_doors(supervisor.doors)
 
 
+@pytest.mark.slow
 async def test_one_that_does_not_answer_is_ended(process_log: LogLines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_module, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(process_module, "ANSWER_SECONDS", 0.3)

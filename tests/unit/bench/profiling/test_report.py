@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from bench.profiling.calls import Calls
 from bench.profiling.memory import differences, measure_imports
 from bench.profiling.report import Profile, report
@@ -60,6 +61,7 @@ def test_memory_is_told_by_what_is_imported() -> None:
     assert differences([("a", 1024), ("b", 3072)]) == [("a", 1.0), ("b", 2.0)]
 
 
+@pytest.mark.slow
 def test_imports_are_measured_in_a_process_of_their_own() -> None:
     found = dict(measure_imports())
 

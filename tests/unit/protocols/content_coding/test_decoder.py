@@ -168,6 +168,7 @@ def size_until_refused(decoder: Decoder, wire: bytes) -> int:
     return size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_and_takes_no_memory(name: str) -> None:
     codings, make = BOMBS[name]
@@ -185,6 +186,7 @@ def test_a_bomb_is_refused_and_takes_no_memory(name: str) -> None:
     assert peak < 1 * MIB
 
 
+@pytest.mark.slow
 def test_a_gzip_body_of_zeros_is_no_bomb_for_gzip_cannot_swell_more() -> None:
     decoder = make_decoder(("gzip",))
     size = 0

@@ -85,6 +85,7 @@ def events_of(reader: h11.Connection) -> list[h11.Event]:
     return events
 
 
+@pytest.mark.slow
 @given(pairs=st.lists(st.tuples(NAMES, VALUES), max_size=5), pieces=st.lists(st.binary(min_size=1), max_size=4))
 def test_an_independent_reader_reads_what_was_written(pairs: list[Pair], pieces: list[bytes]) -> None:
     message = serialize_head(LINE, b"ok.test", pairs, b"Transfer-Encoding: chunked\r\n")

@@ -33,6 +33,7 @@ BLOCKS = st.tuples(
 # --- what comes in --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(range(6)), max_size=40), st.lists(BLOCKS, min_size=6, max_size=6))
 @example([0, 1, 0, 2, 0], [ENTER_A, NEWEST, ENTER_B, b"", b"", b""])
 @example([0, 1, 2, 1], [ENTER_A, NEWEST, EMPTY_THE_TABLE, b"", b"", b""])

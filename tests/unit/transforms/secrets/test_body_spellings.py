@@ -130,6 +130,7 @@ def test_of_a_row_of_backslashes_every_second_one_begins_an_escape(length: int) 
     assert JSON.unfinished_from(text[:-1]) == len(text) - 1 - (5 if length % 2 else 0)
 
 
+@pytest.mark.slow
 def test_a_body_of_backslashes_takes_time_in_proportion_to_its_length() -> None:
     text = b"\\" * 1_000_000
     began = time.process_time()

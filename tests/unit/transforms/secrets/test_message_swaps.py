@@ -227,6 +227,7 @@ async def test_what_another_request_sends_does_not_come_back_in_an_open_session(
     assert received(exchange, b"value-sent-later") == b"token-of-later"
 
 
+@pytest.mark.slow
 async def test_a_message_does_not_become_huge() -> None:
     exchange = await opened(transform(**{NAME: "REAL" + "x" * 100_000}))
 

@@ -221,6 +221,7 @@ requests = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(entries, st.lists(requests, min_size=1, max_size=8))
 def test_the_plan_is_that_of_a_look_at_every_entry(entries: list[Entry], asked: list[Request]) -> None:
     plans = Plans(entries)

@@ -218,6 +218,7 @@ async def test_an_unfit_secret_fails_every_request_until_it_is_rotated() -> None
     assert await sent(transform, fields) == [bearer(b"fit")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encodings", ["", ", encodings: [base64]"])
 async def test_a_body_that_would_become_huge_fails_the_request(encodings: str) -> None:
     large = {"OPENAI_API_KEY": "sk-" + "x" * 1_000_000}

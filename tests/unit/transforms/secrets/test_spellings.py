@@ -82,6 +82,7 @@ SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coding", TEXT_CODINGS)
 @given(before=AROUND, secret=SECRETS, after=AROUND, same_length=st.booleans())
 def test_a_secret_in_a_text_becomes_its_stand_in_in_the_same_coding(
@@ -100,6 +101,7 @@ def test_a_secret_in_a_text_becomes_its_stand_in_in_the_same_coding(
         assert decoded(clean.decode()) == f"{before} {secret} {after}".replace(secret, TOKEN.decode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coding", BINARY_CODINGS)
 @given(
     before=st.binary(max_size=12),
@@ -122,6 +124,7 @@ def test_a_secret_within_coded_bytes_leaves_bytes_that_decode(
         assert clean.endswith(after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be", "utf-16"])
 @given(before=AROUND, secret=SECRETS, after=AROUND, same_length=st.booleans())
 def test_a_secret_in_utf16_becomes_its_stand_in(
@@ -267,6 +270,7 @@ def test_a_replacement_is_not_cut_within_an_escape() -> None:
     assert fit(b"a/b", 3, lambda text: quote(text, safe="").encode()) == b"a**"
 
 
+@pytest.mark.slow
 def test_a_large_secret_is_spelled_without_a_stall() -> None:
     """Nobody else is served meanwhile. Byte by byte it took seconds."""
     secret = b"AKIA-_/+=ab" * 40_000

@@ -275,6 +275,7 @@ async def test_grpc_messages_keep_the_lengths_that_are_written_in_them() -> None
     assert exchange.notes == {"body_streamed": True, "token_unswapped": ["body"]}
 
 
+@pytest.mark.slow
 async def test_a_body_that_becomes_huge_on_its_way_breaks_off() -> None:
     rules = (Rule.for_host("api.openai.com"),)
     entry = Entry(FakeSource("K", "the-value-" * 100_000), rules, Replacement(TOKEN, in_body=True))

@@ -27,6 +27,7 @@ def reference(tokens: list[bytes], value: bytes) -> list[tuple[int, int, bytes]]
     return spans
 
 
+@pytest.mark.slow
 @given(TOKENS, VALUES)
 def test_few_and_many_tokens_mean_the_same(tokens: list[bytes], value: bytes) -> None:
     filler = [b"filler-%d" % number for number in range(500)]

@@ -75,6 +75,7 @@ async def test_an_injected_value_is_not_searched_for_tokens() -> None:
     }
 
 
+@pytest.mark.slow
 @given(TOKENS, st.lists(st.sampled_from(["a", "b", "1", "-", " "]), max_size=20).map("".join))
 async def test_one_and_many_entries_mean_the_same(tokens: list[str], value: str) -> None:
     rules = (Rule.for_host("api.openai.com"),)

@@ -32,6 +32,7 @@ VALUES = st.lists(
 REQUESTS = st.lists(st.tuples(NAMES, VALUES), max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(REQUESTS, st.sampled_from(["https", "http"]))
 def test_the_shortcut_changes_nothing_but_the_time_it_takes(pairs: list[tuple[bytes, bytes]], scheme: str) -> None:

@@ -172,6 +172,7 @@ async def test_without_tokens_nothing_is_looked_at() -> None:
     assert exchange.notes == {}
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["a.test", "b.test", "c.test"]), max_size=6))
 async def test_what_was_seen_in_shared_fields_is_decided_anew_for_each_destination(hosts: list[str]) -> None:
     transform, fields = SecretsTransform([entry("A", TOKEN, "a.test")]), Fields([bearer()])
