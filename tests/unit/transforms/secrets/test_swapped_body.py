@@ -8,6 +8,7 @@ import zlib
 from base64 import b64encode
 
 import pytest
+from tests.fakes.body_source import FakeBodySource
 from tests.fakes.secret_source import FakeSource
 from tests.unit.transforms.secrets.building import (
     REAL,
@@ -229,6 +230,27 @@ async def test_without_waiting_there_is_none_while_a_secret_has_to_be_fetched() 
     assert [body.read_nowait(), body.read_nowait(), body.read_nowait()] == [b"a", None, None]
     assert await body.read() == REAL_BYTES + b"b"
     assert (body.read_nowait(), await body.read()) == (None, b"later")
+
+
+@pytest.mark.parametrize("here", [0, 1, 2, None])
+async def test_a_compressed_body_is_read_as_far_as_it_is_here_and_then_waited_for(here: int | None) -> None:
+    wire = gzip.compress(TOKEN + LONG + TOKEN, 1) + gzip.compress(TOKEN)
+    source = FakeBodySource([wire[:20], wire[20:60], wire[60:]], here=here, trailers=[(b"X-Sum", b"1")])
+    exchange = exchange_of((b"Content-Encoding", b"gzip"), body=Body(source, None), method="POST")
+    await send(replacing("match_body: true", limit=50), exchange)
+    body, waits = exchange.request.body, 0
+    pieces: list[bytes] = []
+
+    while not pieces or pieces[-1]:
+        piece = body.read_nowait()
+        if piece is None:
+            waits += 1
+            piece = await body.read()
+        pieces.append(piece)
+
+    assert gzip.decompress(b"".join(pieces)) == REAL_BYTES + LONG + REAL_BYTES * 2
+    assert body.trailers == [(b"X-Sum", b"1")]
+    assert (waits == 0) == (here is None)
 
 
 async def test_the_next_owner_of_a_token_is_asked_where_the_first_has_no_secret() -> None:
