@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from jh2._hazmat import Decoder, Encoder, HPACKError, OversizedHeaderListError  # type: ignore[import-untyped]  # no py.typed
 
 from iron_proxy.protocols.http2.frames import ConnectionViolation, ErrorCode
-from iron_proxy.protocols.http2.limits import HEADER_TABLE_BYTES
+from iron_proxy.protocols.http2.limits import HEADER_TABLE_BYTES, MAX_KNOWN_BLOCK_BYTES, MAX_KNOWN_BLOCKS
 
 # Name, value, and whether it must never enter a table.
 Field = tuple[bytes, bytes, bool]
@@ -29,11 +29,6 @@ _INDEXED_RUN = re.compile(rb"[\x81-\xfe]++")
 _FIELD_OVERHEAD = 32
 # Three more bytes of seven bits are above any length or index that fits a block.
 _MAX_SHIFT = 14
-# A head and trailers, with one of each to spare where a connection's calls take turns.
-_MAX_KNOWN = 4
-# Calls have heads of some hundred bytes. A hostile one of a few bytes can name as much as may be decoded at all: it is
-# not kept.
-_MAX_KNOWN_BYTES = 4096
 
 
 class _Shape(NamedTuple):
@@ -44,7 +39,7 @@ class _Shape(NamedTuple):
 
 
 _INDEXED = _Shape(changes_table=False, names_table=True)  # or might: it is decoded once for each table
-Kept = TypeVar("Kept")
+_Kept = TypeVar("_Kept")
 
 
 class FieldDecoder:
@@ -68,12 +63,12 @@ class FieldDecoder:
         shape = self._shapes.get(block)
         if shape is None:
             shape = _shape_of(block)
-            if len(block) <= _MAX_KNOWN_BYTES:
+            if len(block) <= MAX_KNOWN_BLOCK_BYTES:
                 _keep(self._shapes, block, shape)
         fields = self._decode(block)
         if shape.changes_table:
             self._known_by_table.clear()
-        elif size_of(fields) <= _MAX_KNOWN_BYTES:
+        elif size_of(fields) <= MAX_KNOWN_BLOCK_BYTES:
             _keep(self._known_by_table if shape.names_table else self._known, block, fields)
         return fields
 
@@ -110,8 +105,8 @@ class FieldEncoder:
         block: bytes = self._encoder.encode(fields)
         if _shape_of(block).changes_table:
             self._known.clear()
-        elif len(block) <= _MAX_KNOWN_BYTES:
-            del self._known[: 1 - _MAX_KNOWN]
+        elif len(block) <= MAX_KNOWN_BLOCK_BYTES:
+            del self._known[: 1 - MAX_KNOWN_BLOCKS]
             self._known.append((fields, block))
         return block
 
@@ -123,8 +118,8 @@ class FieldEncoder:
             self._known.clear()
 
 
-def _keep(known: dict[bytes, Kept], block: bytes, what: Kept) -> None:
-    if len(known) >= _MAX_KNOWN:
+def _keep(known: dict[bytes, _Kept], block: bytes, what: _Kept) -> None:
+    if len(known) >= MAX_KNOWN_BLOCKS:
         del known[next(iter(known))]
     known[block] = what
 

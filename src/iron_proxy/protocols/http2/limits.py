@@ -29,6 +29,12 @@ UPSTREAM_CONNECTION_WINDOW = MAX_CONCURRENT_STREAMS * STREAM_WINDOW
 # RFC 9113 section 6.5.2: what both sides start with. More would be memory for each connection, for little gain.
 HEADER_TABLE_BYTES = 4096
 
+# Field blocks that are known again when they are repeated: of heads and of trailers, with one of each to spare where a
+# connection's calls take turns. Calls have heads of some hundred bytes; a hostile block of a few bytes can name as much
+# as may be decoded at all, and is not kept.
+MAX_KNOWN_BLOCKS = 4
+MAX_KNOWN_BLOCK_BYTES = 4096
+
 # RFC 9113 section 6.9.1.
 MAX_WINDOW = 2**31 - 1
 
