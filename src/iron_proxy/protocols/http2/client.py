@@ -83,7 +83,7 @@ class Http2Client(Http2Connection):
         IronProxyError if a field is not well formed, UpstreamDisconnected if no stream can be opened, BadRequest if the
         upstream has said that it takes no head of this size: some end the connection, which is others' as well.
         """
-        if self.streams_left <= 0:
+        if not self.streams_left:
             raise self._gone()
         fields = self._writer.request(method, scheme, authority, raw_path, pairs, length, te_trailers, sensitive)
         if self._max_head_bytes is not None and size_of(fields) > self._max_head_bytes:

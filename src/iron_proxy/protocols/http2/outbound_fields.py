@@ -18,8 +18,8 @@ ALWAYS_SENSITIVE = frozenset((b"authorization", b"cookie", b"proxy-authorization
 
 # What ends or splits a field in HTTP/1.1, where a value may go next.
 _NOT_IN_VALUES = re.compile(rb"[\r\n\0]")
-_NOTHING: frozenset[bytes] = frozenset()
 _NAME_BYTES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+_NOTHING: frozenset[bytes] = frozenset()
 _NOT_IN_REQUESTS = HOP_BY_HOP | {b"host", b"content-length"}
 # A 407 of ours carries its challenge; in HTTP/2 that field is like any other.
 _NOT_IN_RESPONSES = (HOP_BY_HOP | {b"content-length"}) - {b"proxy-authenticate", b"proxy-authentication-info"}
