@@ -74,6 +74,8 @@ def _command(word: str) -> Callable[[list[str]], int] | None:
     """The sub-command that the first argument names; None means the default, serving."""
     if word in ("version", "--version", "-version", "-v"):
         return _print_version
+    if word == "help":
+        return _help
     if word not in MODULES:
         return None if word.startswith("-") else _unknown(word)
     command: Callable[[list[str]], int] = import_module(f"iron_proxy.cli.{MODULES[word]}").run
@@ -87,10 +89,19 @@ def _print_version(arguments: list[str]) -> int:
     return OK
 
 
+def _help(arguments: list[str]) -> int:
+    """`help` is `-h`, `help COMMAND` is `COMMAND -h`."""
+    return run([*arguments, "-h"])
+
+
 def _unknown(word: str) -> Callable[[list[str]], int]:
     def refuse(arguments: list[str]) -> int:
+        from iron_proxy.config.problems import did_you_mean
+
+        names = [*MODULES, "help", "version"]
+        hint = did_you_mean(word, names)
         print(
-            f'error: unknown command "{word}" (commands: {", ".join([*MODULES, "version"])}; to serve: -config FILE)',
+            f'error: unknown command "{word}"{hint} (commands: {", ".join(names)}; to serve: -config FILE)',
             file=sys.stderr,
         )
         return USAGE

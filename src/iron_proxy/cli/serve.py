@@ -48,6 +48,7 @@ Other commands:
   iron-proxy nft             print firewall rules that leave workloads no way but the proxy
   iron-proxy tproxy up|down  take connections to the proxy by TPROXY, with rules and routes; or end that
   iron-proxy action          what the GitHub Action runs
+  iron-proxy help COMMAND    print the flags of a command, as its -h does
   iron-proxy version         print the version
 
 Environment variables IRON_* override keys of the file: docs/reference/environment.md"""

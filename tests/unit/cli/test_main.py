@@ -33,21 +33,51 @@ def test_the_version_is_told_on_stdout(word: str, capsys: pytest.CaptureFixture[
 
 
 def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["serve-it"]) == 2
+    assert main.run(["begin"]) == 2
 
     out, err = capsys.readouterr()
     assert out == ""
     commands = (
         "run, generate-ca, demo, init, check, explain, schema, reload, secrets, audit, logs, learn, replay, "
-        "env, doctor, selftest, nft, tproxy, action, version"
+        "env, doctor, selftest, nft, tproxy, action, help, version"
     )
-    assert err == f'error: unknown command "serve-it" (commands: {commands}; to serve: -config FILE)\n'
+    assert err == f'error: unknown command "begin" (commands: {commands}; to serve: -config FILE)\n'
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("chek", "check"), ("generate_ca", "generate-ca"), ("Demo", "demo"), ("--generate-ca", None), ("xyz", None)],
+)
+def test_a_command_that_is_nearly_one_is_asked_back(
+    word: str, meant: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run([word]) == 2
+
+    assert (f'(did you mean "{meant}"?)' in capsys.readouterr().err) == (meant is not None)
+
+
+def test_help_is_what_minus_h_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["-h"]) == 0
+    expected = capsys.readouterr()
+
+    assert main.run(["help"]) == 0
+
+    assert capsys.readouterr() == expected
+    assert "iron-proxy help COMMAND" in expected.err
+
+
+def test_help_for_what_is_no_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["help", "chek"]) == 2
+
+    assert 'unknown command "chek" (did you mean "check"?)' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "module", "passed_on"),
     [
         ([], serve, []),
+        (["help", "generate-ca"], generate_ca, ["-h"]),
+        (["help", "secrets", "check"], secrets, ["check", "-h"]),
         (["-config", "x.yaml"], serve, ["-config", "x.yaml"]),
         (["--config=x.yaml"], serve, ["--config=x.yaml"]),
         (["generate-ca", "-outdir", "d"], generate_ca, ["-outdir", "d"]),
@@ -63,8 +93,8 @@ def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.Cap
         (["nft", "-uid", "1"], nft, ["-uid", "1"]),
         (["tproxy", "up"], tproxy, ["up"]),
     ],
-    ids=["nothing", "a flag", "a long flag", "generate-ca", "demo", "secrets", "audit", "init", "check", "explain",
-         "schema", "env", "doctor", "nft", "tproxy"],
+    ids=["nothing", "help", "help for two words", "a flag", "a long flag", "generate-ca", "demo", "secrets", "audit",
+         "init", "check", "explain", "schema", "env", "doctor", "nft", "tproxy"],
 )
 def test_the_rest_goes_to_the_command(
     arguments: list[str], module: object, passed_on: list[str], monkeypatch: pytest.MonkeyPatch
