@@ -23,7 +23,7 @@ TARGET ?=
 
 TEST_TOOLS := curl=curl openssl=openssl ip=iproute2 nft=nftables nginx=nginx-light git=git h2load=nghttp2-client dig=bind9-dnsutils \
 	fish=fish zsh=zsh go=golang-go jq=jq wget=wget \
-	haproxy=haproxy squid=squid-openssl \
+	haproxy=haproxy squid=squid-openssl valgrind=valgrind \
 	node=nodejs npm=npm chromium=chromium certutil=libnss3-tools strace=strace faketime=faketime locale-gen=locales
 BENCH_TOOLS := nginx=nginx-light wrk=wrk curl=curl h2load=nghttp2-client dnsperf=dnsperf
 RIVALS := squid=squid-openssl haproxy=haproxy
@@ -116,8 +116,8 @@ bench-gate: venv  ## fail when a ratio to nginx is worse than bench/baseline.jso
 	@scripts/install-tools $(BENCH_TOOLS)
 	$(BIN)/python -m bench --gate $(ARGS)
 
-profile: venv  ## tell where a request's time goes: calls counted, samples by library (ARGS=--keep writes it down)
-	@scripts/install-tools $(BENCH_TOOLS) perf=linux-perf
+profile: venv  ## tell where a request's time goes: calls and instructions counted, samples by library (ARGS=--keep)
+	@scripts/install-tools $(BENCH_TOOLS) perf=linux-perf valgrind=valgrind
 	$(BIN)/python -m bench.profiling $(ARGS)
 
 bench-baseline: venv  ## write bench/baseline.json anew from this machine and commit

@@ -20,9 +20,14 @@ class Profile:
 
 
 def report(
-    date: str, commit: str, machine: Machine, profiles: list[Profile], imports: list[tuple[str, float]]
+    date: str,
+    commit: str,
+    machine: Machine,
+    profiles: list[Profile],
+    imports: list[tuple[str, float]],
+    instructions: list[tuple[str, float]],
 ) -> str:
-    """The whole text."""
+    """The whole text. Without `instructions`, they were not counted."""
     lines = [
         f"# Profile of {commit}, {date}",
         "",
@@ -31,7 +36,16 @@ def report(
     ]
     for profile in profiles:
         lines += ["", f"## {profile.title}", "", *_cpu(profile), *_samples(profile), *_calls(profile.calls)]
-    return "\n".join([*lines, *_imports(imports)]) + "\n"
+    return "\n".join([*lines, "", *instruction_lines(instructions), *_imports(imports)]) + "\n"
+
+
+def instruction_lines(counts: list[tuple[str, float]]) -> list[str]:
+    """The section of (part, instructions), or the sentence that says why there is none."""
+    if not counts:
+        return ["Instructions were not counted: valgrind is not installed, or it failed."]
+    told = "Counted by callgrind: the same in every run with this Python, whatever else the machine does."
+    rows = [f"| {name} | {number:,.0f} |" for name, number in counts]
+    return ["## Instructions of what does no I/O", "", told, "", "| part | instructions |", "|---|---:|", *rows]
 
 
 def _imports(imports: list[tuple[str, float]]) -> list[str]:

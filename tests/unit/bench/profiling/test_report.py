@@ -39,7 +39,7 @@ def test_without_a_file_there_are_no_samples(tmp_path: Path) -> None:
 
 
 def text_of(profile: Profile) -> str:
-    return report("2026-01-01T00:00Z", "abc", MACHINE, [profile], [("the interpreter", 8.4), ("uvloop", 1.25)])
+    return report("2026-01-01T00:00Z", "abc", MACHINE, [profile], [("the interpreter", 8.4), ("uvloop", 1.25)], [])
 
 
 def test_a_profile_has_its_ratio_its_shares_and_its_calls() -> None:
@@ -75,3 +75,11 @@ def test_what_is_missing_is_said() -> None:
     assert "No samples were taken." in text
     assert "No calls were counted." in text
     assert "CPU: 5.0 µs a request." in text_of(Profile("DNS", 5.0, None, None, {"kernel": 1.0}))
+
+
+def test_instructions_are_told_part_by_part_or_why_there_are_none() -> None:
+    counted = report("2026-01-01T00:00Z", "abc", MACHINE, [], [], [("head of a request", 7094.4)])
+
+    assert "## Instructions of what does no I/O" in counted
+    assert "| head of a request | 7,094 |" in counted
+    assert "Instructions were not counted" in report("2026-01-01T00:00Z", "abc", MACHINE, [], [], [])
