@@ -147,15 +147,16 @@ def audit_event(level: str, action: str, details: dict[str, Any], reason: Option
     )
 
 
-_second = 0
+_second = -1_000_000                           # when it began, in microseconds since the epoch: none yet
 _second_text = ""
 
 
 def timestamp() -> str:
     """Now, as RFC 3339 in UTC with microseconds. The part down to the second is formatted once a second."""
     global _second, _second_text
-    now = time.time()
-    second = int(now)
-    if second != _second:
-        _second, _second_text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-    return f"{_second_text}.{int((now - second) * 1e6):06d}Z"
+    since = time.time_ns() // 1000 - _second
+    if not 0 <= since < 1_000_000:
+        seconds, since = divmod(_second + since, 1_000_000)
+        _second, _second_text = seconds * 1_000_000, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(seconds))
+    # Six digits by way of a seventh: a format for them would take longer than all the rest of this.
+    return f"{_second_text}{str(since + 1_000_000)[1:]}Z"

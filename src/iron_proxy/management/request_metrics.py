@@ -110,17 +110,14 @@ class RequestMetrics:
         self._take_traces(record.request_transforms, record.response_transforms)
 
     def _take_traces(self, request: list[dict[str, Any]], response: list[dict[str, Any]]) -> None:
-        spent = 0.0
+        spent, notes = 0.0, self.notes
         for trace in [*request, *response] if response else request:
             spent += trace["duration_ms"]
             if "annotations" in trace:
-                self._take_notes(trace["annotations"])
+                for name in trace["annotations"]:
+                    if name in notes:
+                        notes[name] += 1
         self.transform_durations.add(spent)
-
-    def _take_notes(self, annotations: dict[str, Any]) -> None:
-        for name in annotations:
-            if name in self.notes:
-                self.notes[name] += 1
 
     def _count_first(self, action: str, rule: Any, status_class: int, count: int = 1) -> None:
         """The first of its kind; or one of a rule that there is no room for any more."""

@@ -169,7 +169,8 @@ class Pool:
         connection.is_idle = True
         connections.append(connection)
         self._count += 1
-        self._look_after()
+        if self._timer is None:               # looked at here: every request comes by
+            self._look_after()
 
     def _give_back_bound(self, connection: UpstreamConnection) -> None:
         if connection.stream.has_ended:
