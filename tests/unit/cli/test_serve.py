@@ -54,7 +54,7 @@ def test_help_names_the_flags_and_the_other_commands(capsys: pytest.CaptureFixtu
     assert out == ""
     assert "-config" in err
     named = re.findall(r"(?m)^  iron-proxy ([a-z-]+)", err)
-    assert sorted(set(named)) == sorted([*main.MODULES, "version"])
+    assert sorted(set(named)) == sorted([*main.MODULES, "help", "version"])
 
 
 @pytest.mark.parametrize(
