@@ -4,7 +4,7 @@ import os
 import selectors
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -24,19 +24,20 @@ def connect_from(source: str, address: tuple[str, int]) -> socket.socket:
     return socket.create_connection(address, TIMEOUT, (source, 0))
 
 
-def refused_of(connections: list[socket.socket], expected: int) -> int:
+def refused_of(connections: Sequence[socket.socket | None], expected: int) -> int:
     """How many the proxy has reset, once they are as many as expected, or the time is up."""
     refused: set[socket.socket] = set()
+    early = connections.count(None)
     with selectors.DefaultSelector() as selector:
-        for sock in connections:
+        for sock in filter(None, connections):
             selector.register(sock, selectors.EVENT_READ)
         deadline = monotonic() + LONG
-        while len(refused) < expected and monotonic() < deadline:
+        while early + len(refused) < expected and monotonic() < deadline:
             for key, _ in selector.select(1.0):
                 selector.unregister(key.fileobj)
                 refused.add(key.fileobj)         # type: ignore[arg-type]  # what was registered
     assert all(map(is_reset, refused))
-    return len(refused)
+    return early + len(refused)
 
 
 def is_reset(sock: socket.socket) -> bool:
@@ -48,10 +49,16 @@ def is_reset(sock: socket.socket) -> bool:
 
 
 @contextmanager
-def opened(source: str, proxy: RunningProxy, listener: str, count: int) -> Iterator[list[socket.socket]]:
-    """So many connections, of which the proxy may have reset some."""
+def opened(source: str, proxy: RunningProxy, listener: str, count: int) -> Iterator[list[socket.socket | None]]:
+    """So many connections, of which the proxy may have reset some; None was reset before `connect` had returned."""
+    connections = list[socket.socket | None]()
     with ExitStack() as stack:
-        yield [stack.enter_context(connect_from(source, proxy.addresses[listener])) for _ in range(count)]
+        for _ in range(count):
+            try:
+                connections.append(stack.enter_context(connect_from(source, proxy.addresses[listener])))
+            except ConnectionResetError:
+                connections.append(None)
+        yield connections
 
 
 def wait_until_served_again(source: str, proxy: RunningProxy) -> float:
@@ -239,7 +246,7 @@ def test_dos_bodies_that_are_held_for_a_transform_are_bounded_and_another_client
 
     with opened(GREEDY, proxy, "http", 8) as uploads:
         proxy.started += len(uploads)
-        for sock in uploads:
+        for sock in filter(None, uploads):       # all of them
             sock.sendall(head)
             with suppress(ConnectionError):      # refused, and the rest of its body unread
                 sock.sendall(part)
@@ -259,10 +266,9 @@ def uploaded(source: str, proxy: RunningProxy, message: bytes) -> bytes:
     deadline = monotonic() + LONG
     while True:
         proxy.started += 1
-        with connect_from(source, proxy.addresses["http"]) as sock:
-            answer = b""
-            with suppress(ConnectionError):
-                sock.sendall(message)
-                answer = sock.recv(1000)
+        answer = b""
+        with suppress(ConnectionError), connect_from(source, proxy.addresses["http"]) as sock:
+            sock.sendall(message)
+            answer = sock.recv(1000)
         if answer.startswith(b"HTTP/1.1 200 ") or monotonic() > deadline:
             return answer
