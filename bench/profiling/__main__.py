@@ -57,7 +57,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--workload", action="append", choices=names, help="only this one; may be repeated")
     parser.add_argument("--keep", action="store_true", help="write the report to bench/profiles/ as well")
     parser.add_argument("--instructions", action="store_true", help="only count the instructions of what does no I/O")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.instructions and (options.workload or options.keep):
+        parser.error("--instructions stands alone: it measures no workload, and writes no report")
+    return options
 
 
 def _run(names: Sequence[str] | None, *, keep: bool) -> int:

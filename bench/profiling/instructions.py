@@ -1,8 +1,8 @@
 """
 How many instructions the parts of the way take that do no I/O: counted by callgrind, in a process of its own.
 
-A count is the same from run to run, within a few in a thousand, however busy the machine is: what a change brings can
-be told where times cannot tell it. It says nothing of caches, and the kernel is not in it.
+A count is the same from run to run, however busy the machine is: what a change brings can be told where times cannot
+tell it. It says nothing of caches, and the kernel is not in it.
 """
 
 import os
@@ -19,7 +19,7 @@ from bench.errors import MeasurementFailed
 from bench.profiling.pure_parts import PARTS, REPETITIONS
 
 _TOTAL = re.compile(r"^totals: (\d+)$", re.MULTILINE)
-# It takes fifteen seconds; a machine that is twenty times slower has some other trouble.
+# It takes some ten seconds; a machine that is thirty times slower has some other trouble.
 _TIMEOUT = 300.0
 
 

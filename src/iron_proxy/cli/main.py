@@ -10,6 +10,8 @@ from iron_proxy.cli.standard_output import escape_what_cannot_be_shown
 
 # 0 normal stop, 1 failed at start or later, 2 usage or configuration (docs/reference/command-line.md).
 OK, FAILURE, USAGE = 0, 1, 2
+# What people try is often no slip but another word: `serve` is not `secrets`.
+_SLIP_CUTOFF = 0.75
 
 # Each command's module in this folder, imported when it is chosen.
 MODULES = {
@@ -99,7 +101,7 @@ def _unknown(word: str) -> Callable[[list[str]], int]:
         from iron_proxy.config.problems import did_you_mean
 
         names = [*MODULES, "help", "version"]
-        hint = did_you_mean(word, names)
+        hint = did_you_mean(word, names, _SLIP_CUTOFF)
         print(
             f'error: unknown command "{word}"{hint} (commands: {", ".join(names)}; to serve: -config FILE)',
             file=sys.stderr,

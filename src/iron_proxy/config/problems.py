@@ -56,7 +56,7 @@ class Problems:
         return f"{place}: {path}: {message}" if path else f"{place}: {message}"
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` (did you mean "x"?)` for the closest known word, or nothing."""
-    close = difflib.get_close_matches(word.lower(), [*known], n=1, cutoff=0.6)
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """` (did you mean "x"?)` for the closest known word, or nothing; `cutoff` says how near it must be, 1 the same."""
+    close = difflib.get_close_matches(word.lower(), [*known], n=1, cutoff=cutoff)
     return f' (did you mean "{close[0]}"?)' if close else ""

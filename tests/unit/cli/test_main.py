@@ -33,7 +33,7 @@ def test_the_version_is_told_on_stdout(word: str, capsys: pytest.CaptureFixture[
 
 
 def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["begin"]) == 2
+    assert main.run(["serve-it"]) == 2
 
     out, err = capsys.readouterr()
     assert out == ""
@@ -41,12 +41,15 @@ def test_an_unknown_command_is_told_with_those_that_there_are(capsys: pytest.Cap
         "run, generate-ca, demo, init, check, explain, schema, reload, secrets, audit, logs, learn, replay, "
         "env, doctor, selftest, nft, tproxy, action, help, version"
     )
-    assert err == f'error: unknown command "begin" (commands: {commands}; to serve: -config FILE)\n'
+    assert err == f'error: unknown command "serve-it" (commands: {commands}; to serve: -config FILE)\n'
 
 
 @pytest.mark.parametrize(
     ("word", "meant"),
-    [("chek", "check"), ("generate_ca", "generate-ca"), ("Demo", "demo"), ("--generate-ca", None), ("xyz", None)],
+    [
+        ("chek", "check"), ("generate_ca", "generate-ca"), ("Demo", "demo"),
+        ("--generate-ca", None), ("xyz", None), ("serve", None),
+    ],
 )
 def test_a_command_that_is_nearly_one_is_asked_back(
     word: str, meant: str | None, capsys: pytest.CaptureFixture[str]

@@ -61,6 +61,7 @@ def test_every_problem_is_raised_at_once() -> None:
 
 def test_nothing_is_suggested_for_a_word_that_resembles_none() -> None:
     assert did_you_mean("zzz", ["listen"]) == ""
+    assert did_you_mean("serve", ["secrets"], cutoff=0.75) == ""
 
 
 def test_a_warning_has_its_place() -> None:
