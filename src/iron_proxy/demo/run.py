@@ -15,7 +15,7 @@ from iron_proxy.demo.observation import AuditRecord, DemoRun, Observation
 from iron_proxy.demo.origin import Origin
 from iron_proxy.demo.proxy_process import ProxyProcess
 from iron_proxy.demo.routes import Ports
-from iron_proxy.demo.scenario import HOSTS, SECRETS, STEPS, Step
+from iron_proxy.demo.scenario import HOSTS, SECRETS, STEPS, Route, Step
 from iron_proxy.demo.scene import Scene
 
 
@@ -54,15 +54,22 @@ def run_demo(steps: Sequence[Step] = STEPS, *, checkpoint: Callable[[], None] = 
 
 
 def match_audit_records(observations: Sequence[Observation], records: Sequence[AuditRecord]) -> None:
-    """Give each observation its records: those of the client's own connection, told by its address."""
+    """Give each observation its records: those of the client's own connection."""
     for observation in observations:
         for record in records:
-            if record["remote_addr"] != observation.client.address:
+            if not _is_of(record, observation):
                 continue
             if record["method"] == "CONNECT":
                 observation.tunnel_audit = record
             else:
                 observation.audit = record
+
+
+def _is_of(record: AuditRecord, observation: Observation) -> bool:
+    """The client's address tells, with the listener: the kernel may give one port to connections to both."""
+    was_tunnelled = record["method"] == "CONNECT" or "tunnel" in record
+    by_tunnel = observation.step.route is not Route.DNS
+    return bool(record["remote_addr"] == observation.client.address) and was_tunnelled == by_tunnel
 
 
 def _ports(proxy: ProxyProcess) -> Ports:

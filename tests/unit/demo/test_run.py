@@ -14,13 +14,27 @@ def test_records_belong_to_the_connection_they_came_by() -> None:
     first = Observation(AUTHORIZATION, ClientView(address="127.0.0.1:1"), [])
     second = Observation(BLOCKED, ClientView(address="127.0.0.1:2"), [])
     tunnel = {"remote_addr": "127.0.0.1:1", "method": "CONNECT"}
-    request = {"remote_addr": "127.0.0.1:1", "method": "GET"}
+    request = {"remote_addr": "127.0.0.1:1", "method": "GET", "tunnel": {"target": "httpbin.org:443"}}
     another = {"remote_addr": "127.0.0.1:3", "method": "GET"}
 
     match_audit_records([first, second], [tunnel, request, another])
 
     assert (first.tunnel_audit, first.audit) == (tunnel, request)
     assert (second.tunnel_audit, second.audit) == (None, None)
+
+
+@pytest.mark.parametrize("direct_first", [False, True])
+def test_a_port_of_the_client_may_serve_for_each_of_the_listeners(direct_first: bool) -> None:
+    direct = Observation(BLOCKED, ClientView(address="127.0.0.1:1"), [])
+    tunnelled = Observation(AUTHORIZATION, ClientView(address="127.0.0.1:1"), [])
+    opening = {"remote_addr": "127.0.0.1:1", "method": "CONNECT"}
+    inside = {"remote_addr": "127.0.0.1:1", "method": "GET", "tunnel": {"target": "httpbin.org:443"}}
+    outside = {"remote_addr": "127.0.0.1:1", "method": "GET"}
+
+    match_audit_records([direct, tunnelled], [outside, opening, inside] if direct_first else [opening, inside, outside])
+
+    assert (direct.tunnel_audit, direct.audit) == (None, outside)
+    assert (tunnelled.tunnel_audit, tunnelled.audit) == (opening, inside)
 
 
 @pytest.mark.slow
